@@ -40,6 +40,9 @@ export class FrameBatch {
 /** Bytes every byte area has to spare behind its last frame, so that a search can end on a sentinel. */
 export const slack = 8;
 
+/** Most captured bytes of one frame that a source hands over: libpcap's largest snapshot length. */
+export const frameMax = 262144 + slack;
+
 /** Why a source ended early. `offset` is a byte of the file as it lies on disk decompressed. */
 export interface SourceProblem {
   /** One line for people: what is wrong and what became of it. */

@@ -8,7 +8,7 @@ export const Tcp = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32 } as const
  * big-endian 32-bit words each, signed; an IPv4 address a.b.c.d is 0, 0, 0xffff, a.b.c.d.
  */
 export class Packet {
-  /** Microseconds since 1970 of the frame; set by the caller of `decode`. */
+  /** Microseconds since 1970 of the frame. */
   time = 0.5;
   /** Where the payload lies: the frame's byte area, or the fragment store's own. */
   bytes: Buffer = Buffer.alloc(0);
@@ -39,7 +39,7 @@ export class Packet {
   ipId = 0;
   /** The TCP checksum as it stands in the header. */
   checksum = 0;
-  /** Number of 802.1Q/802.1ad tags outside the innermost IP header, 0 to 3. */
+  /** 802.1Q/802.1ad tags, 0 to 3: of the innermost Ethernet header that has any. */
   vlanCount = 0;
   /** VLAN identifiers (12 bits), outer first. */
   vlan0 = 0;

@@ -1,0 +1,236 @@
+// Runs every bench and writes the results into `bench/README.md`: the whole program against
+// tcpdump, allocation, memory, the micro benches. `--quick` takes smaller captures and fewer runs;
+// BENCH_DIR names a folder in which the generated captures stay.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { type Generated, generate, presets } from './generate/traffic.js';
+import {
+  allocated,
+  type Comparison,
+  compare,
+  installed,
+  median,
+  output,
+  peakMemory,
+  processor,
+} from './measure.js';
+import { fill, row, table } from './tables.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const program = join(root, 'dist/src/main.js');
+const seed = 1;
+
+interface Flags {
+  readonly quick: boolean;
+  readonly runs: number;
+  readonly only?: string;
+}
+
+interface Capture extends Generated {
+  readonly path: string;
+}
+
+class Report {
+  readonly #folder: string;
+  readonly #quick: boolean;
+  readonly #runs: number;
+
+  constructor(folder: string, flags: Flags) {
+    this.#folder = folder;
+    this.#quick = flags.quick;
+    this.#runs = flags.quick ? Math.min(3, flags.runs) : flags.runs;
+  }
+
+  /** The whole program against tcpdump over ordinary mail and over small mail. */
+  async replay(): Promise<string> {
+    const lines = [
+      row('capture', 'packets', 'MB', 'mailweir s', 'tcpdump s', 'ratio (min-max)', 'packets/s'),
+      row('---', '--:', '--:', '--:', '--:', '--:', '--:'),
+    ];
+    for (const name of ['ordinary', 'small']) {
+      const capture = this.#capture(name, name === 'ordinary' ? 2000 : 3000);
+      say(`${name}: ${this.#runs} pairs of runs`);
+      const yardstick = ['tcpdump', '-r', capture.path, '-w', '/dev/null'];
+      const ours = [process.execPath, ...this.#command(capture.path)];
+      lines.push(comparisonRow(name, capture, await compare(ours, yardstick, this.#runs)));
+    }
+    return table(
+      `Processor time (user and system, all threads) of \`mailweir replay FILE --format eve\` ` +
+        `and of \`tcpdump -r FILE -w /dev/null\`, run in turn; medians of ${this.#runs} runs each.`,
+      lines,
+    );
+  }
+
+  /** Bytes on the JavaScript heap per packet: the slope between a short and a long capture. */
+  async allocation(): Promise<string> {
+    const lines = [row('traffic', 'ports', 'bytes/packet'), row('---', '---', '--:')];
+    for (const [name, ports] of [
+      ['web', '25'],
+      ['web', 'any'],
+      ['ordinary', '25'],
+    ] as const) {
+      say(`allocation: ${name}, --ports ${ports}`);
+      const short = this.#capture(name, 500, 1000);
+      const long = this.#capture(name, 2000, 5000);
+      const less = await allocated([...this.#command(short.path), '--ports', ports]);
+      const more = await allocated([...this.#command(long.path), '--ports', ports]);
+      const slope = (more - less) / (long.frames - short.frames);
+      lines.push(row(name, ports, slope.toFixed(2)));
+    }
+    return table(
+      'Heap bytes allocated per packet by the whole program, records and their text included: ' +
+        'the difference of a long and a short capture, so that starting up does not count.',
+      lines,
+    );
+  }
+
+  /** Peak resident set while 100,000 sessions hang in a flood of SYNs. */
+  async memory(): Promise<string> {
+    const lines = [row('sessions', 'lone SYNs', 'peak RSS MiB'), row('--:', '--:', '--:')];
+    for (const sessions of this.#quick ? [500, 5000] : [1000, 100_000]) {
+      const capture = this.#capture('half-open', sessions, sessions);
+      say(`memory: ${sessions} sessions`);
+      const peak = await peakMemory(this.#command(capture.path));
+      lines.push(row(sessions, sessions * 10, peak.toFixed(0)));
+    }
+    return table('Peak memory of a replay in which all sessions are open at once.', lines);
+  }
+
+  /** Every micro bench, one process each. */
+  async micro(): Promise<string> {
+    const folder = fileURLToPath(new URL('micro/', import.meta.url));
+    const files = existsSync(folder)
+      ? readdirSync(folder).filter((file) => file.endsWith('.bench.js'))
+      : [];
+    const lines = [row('bench', 'mean', '75 % of runs below'), row('---', '--:', '--:')];
+    const others: string[] = [];
+    for (const file of files.sort()) {
+      say(`micro: ${file}`);
+      const { stdout } = await output(process.execPath, ['--expose-gc', join(folder, file)]);
+      const results = mitataRows(file.replace('.bench.js', ''), stdout);
+      lines.push(...results);
+      if (results.length === 0) others.push(stdout.trim());
+    }
+    const rest = others.length > 0 ? `\n\`\`\`text\n${others.join('\n')}\n\`\`\`\n` : '';
+    return table('One process for each file of `micro/`; mean times by mitata.', lines) + rest;
+  }
+
+  #command(path: string): string[] {
+    return [program, 'replay', path, '--format', 'eve', '--output', '/dev/null'];
+  }
+
+  /** A capture of a preset, generated once in a run. */
+  #capture(name: string, quickSessions: number, fullSessions?: number): Capture {
+    const options = presets[name]!.options;
+    const sessions = this.#quick ? quickSessions : (fullSessions ?? options.sessions);
+    const path = join(this.#folder, `${name}-${sessions}-${seed}.pcap`);
+    const synFlood = Math.round((options.synFlood * sessions) / options.sessions);
+    const known = kept.get(path);
+    if (known) return known;
+    say(`generating ${path}`);
+    const result = generate({ path, seed, options: { ...options, sessions, synFlood } });
+    const capture = { ...result, path };
+    kept.set(path, capture);
+    return capture;
+  }
+}
+
+const kept = new Map<string, Capture>();
+
+function comparisonRow(name: string, capture: Capture, runs: Comparison): string {
+  const ours = median(runs.ours.map(processor));
+  const yardstick = median(runs.yardstick.map(processor));
+  // tcpdump on a small capture may take less than the clock's millisecond can show.
+  const ratios = runs.ours.map(
+    (run, i) => processor(run) / Math.max(0.001, processor(runs.yardstick[i]!)),
+  );
+  const spread = `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`;
+  return row(
+    name,
+    capture.frames,
+    (capture.bytes / 1e6).toFixed(0),
+    ours.toFixed(2),
+    yardstick.toFixed(2),
+    `${median(ratios).toFixed(2)} (${spread})`,
+    Math.round(capture.frames / ours),
+  );
+}
+
+/** The rows of what mitata prints: a name, then `12.3 µs/iter`, then the 75th percentile. */
+function mitataRows(file: string, printed: string): string[] {
+  const plain = printed.replaceAll(/\x1b\[[\d;]*m/g, '');
+  const lines = plain.matchAll(/^(\S.*?)\s+([\d.,]+ \S+)\/iter\s+([\d.,]+ \S+)/gm);
+  return [...lines].map(([, name, mean, p75]) => row(`${file}: ${name}`, mean!, p75!));
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+const parts = ['replay', 'allocation', 'memory', 'micro'] as const;
+type Part = (typeof parts)[number];
+
+function isPart(name: string): name is Part {
+  return (parts as readonly string[]).includes(name);
+}
+
+async function main(flags: Flags): Promise<void> {
+  if (!existsSync(program)) throw new Error('dist/src/main.js is missing: npm run build');
+  if (!(await installed('tcpdump'))) {
+    throw new Error('tcpdump is the yardstick and is missing: sudo apt-get install tcpdump');
+  }
+  const { BENCH_DIR: given } = process.env;
+  if (given !== undefined) mkdirSync(given, { recursive: true });
+  const folder = given ?? mkdtempSync(join(tmpdir(), 'mailweir-bench-'));
+  const readme = join(root, 'bench/README.md');
+  try {
+    const report = new Report(folder, flags);
+    for (const part of parts) {
+      if (flags.only !== undefined && flags.only !== part) continue;
+      fill(readme, part, await report[part]());
+    }
+    fill(readme, 'machine', machine(flags));
+    say(`written: ${readme}`);
+  } finally {
+    if (given === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function machine(flags: Flags): string {
+  const processors = cpus();
+  const kind = flags.quick
+    ? 'quick run (small captures: only the order of size counts)'
+    : 'full run';
+  return (
+    `${new Date().toISOString().slice(0, 10)}, ${kind}, Node ${process.version}, ` +
+    `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown processor'}, ` +
+    `${process.platform}.\n`
+  );
+}
+
+function runCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('not a count');
+  return value;
+}
+
+new Command('report')
+  .description('Runs the benches and writes the results into bench/README.md.')
+  .option('--quick', 'small captures and at most three runs', false)
+  .option('--runs <n>', 'runs of each program', runCount, 5)
+  .option('--only <part>', `one of ${parts.join(', ')}`, (name: string) => {
+    if (!isPart(name)) throw new InvalidArgumentError(`one of ${parts.join(', ')}`);
+    return name;
+  })
+  .action((flags: Flags) =>
+    main(flags).catch((problem: unknown) => {
+      say(problem instanceof Error ? problem.message : String(problem));
+      process.exitCode = 1;
+    }),
+  )
+  .parse();

@@ -1,0 +1,209 @@
+// Writes rows: what a finished transaction or session is, copied out of the packet plane's own
+// memory into an area that the service plane reads. Layout in row.ts.
+
+import type { Connection, SessionEnd, SmtpSink, TransactionEnd } from '../smtp/events.js';
+import { Bit, E, type Store, T, TxBit, X } from '../smtp/store.js';
+import { TextLength } from '../smtp/tls.js';
+import { anomalyKinds } from '../smtp/anomaly.js';
+import { At, AtSession, AtTx, RowKind, type RowSink } from './row.js';
+
+/** A row area is handed on when the next row might not fit. */
+const areaBytes = 1 << 20;
+/** Cells of a name, and what a recipient takes at most. */
+const nameBytesMax = 256;
+const rcptBytesMax = nameBytesMax + 12;
+const fixedBytesMax = 4096;
+
+/** The label word of a transaction whose header was not seen. */
+export const noLabel = 15;
+
+export class RowWriter implements SmtpSink {
+  readonly #area: ArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #bytes: Buffer;
+  readonly #sink: RowSink;
+  readonly #describe: (flow: number) => Connection;
+  /** First word of the row at hand, and the end of the rows so far, in words. */
+  #base = 0;
+  #used = 0;
+  /** Rows that did not fit any area: more recipients than `smtp.rcpt_max` lets through. */
+  dropped = 0;
+
+  /** `describe` tells of a connection; `rcptMax` recipients are what a row has room for. */
+  constructor(sink: RowSink, rcptMax: number, describe: (flow: number) => Connection) {
+    const bytes = Math.max(areaBytes, fixedBytesMax + rcptMax * rcptBytesMax);
+    this.#area = new ArrayBuffer(bytes);
+    this.#words = new Int32Array(this.#area);
+    this.#doubles = new Float64Array(this.#area);
+    this.#bytes = Buffer.from(this.#area);
+    this.#sink = sink;
+    this.#describe = describe;
+  }
+
+  /** Hands the rows so far on. */
+  flush(): void {
+    if (this.#used === 0) return;
+    const length = this.#used * 4;
+    this.#used = 0;
+    this.#sink.rows(this.#area, length);
+  }
+
+  transaction(store: Store, s: number, t: number, end: TransactionEnd): void {
+    const tw = store.transactions.words;
+    const count = tw[t + T.rcptCount]!;
+    if (!this.#room(fixedBytesMax + count * rcptBytesMax)) return;
+    const c = this.#describe(store.sessions.words[s + X.flow]!);
+    this.#common(RowKind.transaction, c);
+    const w = this.#words;
+    const b = this.#base;
+    const d = store.transactions.doubles;
+    this.#set(At.time, end.time);
+    this.#set(At.started, d[(t + T.started) >> 1]!);
+    this.#set(At.gaps, end.gaps);
+    const bits = tw[t + T.bits]!;
+    const body = (bits & (TxBit.data | TxBit.chunking)) !== 0 || d[(t + T.bytes) >> 1]! > 0;
+    this.#set(AtTx.bytes, body ? d[(t + T.bytes) >> 1]! : -1);
+    this.#set(AtTx.sizeDeclared, d[(t + T.sizeDeclared) >> 1]!);
+    w[b + AtTx.txId] = end.id;
+    w[b + AtTx.mailCode] = tw[t + T.mailCode]!;
+    w[b + AtTx.dataCode] = tw[t + T.dataCode]!;
+    w[b + AtTx.finalCode] = tw[t + T.finalCode]!;
+    const label = (bits & TxBit.headers) !== 0 ? tw[t + T.label]! : noLabel;
+    const chunking = (bits & TxBit.chunking) !== 0 ? 1 : 0;
+    const greeting = store.sessions.words[s + X.greeting]!;
+    w[b + AtTx.words] = end.outcome | (greeting << 4) | (label << 8) | (chunking << 12);
+    w[b + AtTx.rcptCount] = count;
+    w[b + AtTx.rcptDropped] = tw[t + T.rcptDropped]!;
+    const tables = this.#recipients(store, t, end.lmtp);
+    this.#transactionTexts(store, s, t, tables);
+  }
+
+  session(store: Store, s: number, end: SessionEnd): void {
+    if (!this.#room(fixedBytesMax)) return;
+    const sw = store.sessions.words;
+    const c = this.#describe(sw[s + X.flow]!);
+    this.#common(RowKind.session, c);
+    const w = this.#words;
+    const b = this.#base;
+    this.#set(At.time, c.last);
+    this.#set(At.started, c.first);
+    this.#set(At.gaps, end.gaps);
+    this.#set(AtSession.bytesToServer, c.bytesToServer);
+    this.#set(AtSession.bytesToClient, c.bytesToClient);
+    this.#set(AtSession.packets, c.packets);
+    w[b + AtSession.bannerCode] = sw[s + X.bannerCode]!;
+    w[b + AtSession.heloChanges] = sw[s + X.heloChanges]!;
+    w[b + AtSession.transactions] = sw[s + X.transactions]!;
+    w[b + AtSession.accepted] = sw[s + X.accepted]!;
+    w[b + AtSession.rcptOffered] = sw[s + X.rcptOffered]!;
+    w[b + AtSession.rcptRefused] = sw[s + X.rcptRefused]!;
+    let tls = sw[s + X.startTls]!;
+    if (tls === 0 && store.has(s, Bit.starttlsOffered)) tls = 1;
+    const handshake = c.handshake ? 1 : 0;
+    w[b + AtSession.words] = tls | (end.protocol << 4) | (end.closed << 8) | (handshake << 12);
+    w[b + AtSession.authCode] = sw[s + X.authCode]!;
+    w[b + AtSession.authAttempts] = sw[s + X.authAttempts]!;
+    const lengths = sw[s + X.textLengths]!;
+    const mechanism = lengths & 31;
+    const tried = store.has(s, Bit.auth) && sw[s + X.authAttempts]! > 0;
+    w[b + AtSession.mechanism] = tried ? mechanism : -1;
+    w[b + AtSession.sni] = (lengths >> TextLength.sni) & 255;
+    w[b + AtSession.version] = (lengths >> TextLength.version) & 15;
+    w[b + AtSession.ja4] = (lengths >> TextLength.ja4) & 63;
+    w[b + At.helo] = sw[s + X.greeting] !== 0 ? sw[s + X.helo + 2]! : -1;
+    let at = b + AtSession.tables;
+    let kinds = 0;
+    for (let kind = 0; kind < anomalyKinds; kind++) {
+      const times = store.anomalyCount(s, kind);
+      if (times === 0) continue;
+      w[at] = kind;
+      w[at + 1] = times;
+      at += 2;
+      kinds++;
+    }
+    w[b + AtSession.anomalies] = kinds;
+    let byte = store.cells.copy(sw, s + X.helo, this.#bytes, at * 4);
+    byte = store.cells.copy(sw, s + X.texts, this.#bytes, byte);
+    this.#close(byte);
+  }
+
+  /** Makes room for a row of at most `bytes`; false if no area could hold it. */
+  #room(bytes: number): boolean {
+    if (this.#used * 4 + bytes > this.#area.byteLength) this.flush();
+    this.#base = this.#used;
+    if (bytes <= this.#area.byteLength) return true;
+    this.dropped++;
+    return false;
+  }
+
+  #set(at: number, value: number): void {
+    this.#doubles[(this.#base + at) >> 1] = value;
+  }
+
+  #common(kind: number, c: Connection): void {
+    const w = this.#words;
+    const b = this.#base;
+    w[b + At.kind] = kind | (c.sides << 8) | (c.ip << 16) | (c.vlanCount << 24);
+    w[b + At.client] = c.client0;
+    w[b + At.client + 1] = c.client1;
+    w[b + At.client + 2] = c.client2;
+    w[b + At.client + 3] = c.client3;
+    w[b + At.server] = c.server0;
+    w[b + At.server + 1] = c.server1;
+    w[b + At.server + 2] = c.server2;
+    w[b + At.server + 3] = c.server3;
+    w[b + At.ports] = (c.clientPort << 16) | c.serverPort;
+    w[b + At.vlan] = c.vlan01;
+    w[b + At.vlan + 1] = c.vlan2;
+    w[b + At.flowHigh] = c.flowHigh;
+    w[b + At.flowLow] = c.flowLow;
+  }
+
+  /** Writes the tables of codes; gives the word behind them. */
+  #recipients(store: Store, t: number, lmtp: boolean): number {
+    const w = this.#words;
+    const ew = store.entries.words;
+    let at = this.#base + AtTx.tables;
+    let finals = 0;
+    for (let e = store.transactions.words[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+      w[at] = ew[e + E.code]!;
+      w[at + 1] = ew[e + E.text + 2]!;
+      at += 2;
+    }
+    if (lmtp) {
+      for (let e = store.transactions.words[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+        if (ew[e + E.code]! < 200 || ew[e + E.code]! >= 300) continue;
+        w[at++] = ew[e + E.value]!;
+        finals++;
+      }
+    }
+    w[this.#base + AtTx.finalCodes] = finals;
+    return at;
+  }
+
+  #transactionTexts(store: Store, s: number, t: number, tables: number): void {
+    const w = this.#words;
+    const b = this.#base;
+    const sw = store.sessions.words;
+    const tw = store.transactions.words;
+    const ew = store.entries.words;
+    w[b + At.helo] = sw[s + X.greeting] !== 0 ? sw[s + X.helo + 2]! : -1;
+    const known = (tw[t + T.bits]! & TxBit.mail) !== 0;
+    w[b + AtTx.mailFrom] = known ? tw[t + T.mailFrom + 2]! : -1;
+    w[b + AtTx.labelCode] = tw[t + T.labelCode + 2]!;
+    let byte = store.cells.copy(sw, s + X.helo, this.#bytes, tables * 4);
+    if (known) byte = store.cells.copy(tw, t + T.mailFrom, this.#bytes, byte);
+    byte = store.cells.copy(tw, t + T.labelCode, this.#bytes, byte);
+    for (let e = tw[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+      if (ew[e + E.text + 2]! > 0) byte = store.cells.copy(ew, e + E.text, this.#bytes, byte);
+    }
+    this.#close(byte);
+  }
+
+  /** The row ends at `byte`. */
+  #close(byte: number): void {
+    this.#used = ((byte + 7) >> 3) * 2;
+    this.#words[this.#base + At.size] = this.#used - this.#base;
+  }
+}

@@ -1,0 +1,27 @@
+// What `--help` says below the options.
+
+export const endings = `
+Exit status:
+  0  done
+  1  it failed; one line on standard error says what, where, and what to do
+  2  the command line was wrong`;
+
+export const replayHelp = `
+The ports are 25, 465, 587 and 2525 unless --ports or the configuration says otherwise; any finds
+SMTP by its dialogue on every port. Addresses are printed clear: the capture is yours.
+The result is the same for every --workers.
+
+Examples:
+  mailweir replay capture.pcap
+  mailweir replay monday.pcap.gz tuesday.pcap.gz --format eve --output events.ndjson
+  tcpdump -r big.pcap -w - port 25 | mailweir replay - --ports any
+${endings}`;
+
+export const runHelp = `
+A stats event is written every stats.interval_s seconds (60) and at the end. With --replay addresses
+are printed clear. The log goes to standard error, one JSON object a line.
+
+Examples:
+  mailweir run --interface eth1 --format eve --output /var/log/mailweir/events.ndjson
+  mailweir run --replay capture.pcap --loop --speed 10 --format eve
+${endings}`;

@@ -1,0 +1,136 @@
+// `mailweir replay`: the engine over capture files, as fast as it can. All files are one stream;
+// one that cannot be read is reported and the others are still processed.
+
+import { isatty } from 'node:tty';
+import type { RowSink } from '../batch/row.js';
+import { openCapture } from '../capture/open.js';
+import type { FrameBatch, Source } from '../capture/source.js';
+import type { Config } from '../config.js';
+import { Engine } from '../engine.js';
+import { Out } from '../output/out.js';
+import { Progress } from '../output/progress.js';
+import { CommandError, complain, Exit } from './fail.js';
+import { type CommonOptions, settings } from './words.js';
+
+export interface ReplayOptions extends CommonOptions {
+  readonly format: 'summary' | 'eve';
+  readonly ports?: readonly number[] | 'any';
+  /** Accepted so that scripts keep working: one thread does the work whatever it says. */
+  readonly workers?: number;
+}
+
+/** Takes the rows as they come, and has the last word. */
+interface Report extends RowSink {
+  end(replay: Replay): void;
+}
+
+/** Replays `files` in the order given; gives the exit status. */
+export async function replay(files: readonly string[], options: ReplayOptions): Promise<number> {
+  const config = await settings(options.config, options.ports);
+  const out = new Out({ path: options.output ?? '-', append: false });
+  const toTerminal = options.output === undefined && isatty(1);
+  const report =
+    options.format === 'eve' ? await events(out, config) : await people(out, config, toTerminal);
+  const work = new Replay(new Engine(config, report), out);
+  for (const file of files) {
+    if (!out.closed) await work.file(file);
+  }
+  work.engine.finish();
+  report.end(work);
+  out.close();
+  if (out.lost) return Exit.done;
+  return work.failures > 0 ? Exit.failed : Exit.done;
+}
+
+/** One stream of packets out of several files. */
+class Replay {
+  readonly engine: Engine;
+  readonly #out: Out;
+  readonly #progress = new Progress();
+  readonly #began = performance.now();
+  /** Captures read, and files that could not be read or not to their end. */
+  files = 0;
+  failures = 0;
+  /** Time of the first packet in microseconds. */
+  first = Number.NaN;
+
+  constructor(engine: Engine, out: Out) {
+    this.engine = engine;
+    this.#out = out;
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#began) / 1000;
+  }
+
+  async file(path: string): Promise<void> {
+    let source: Source | null = null;
+    let problem: string | null = null;
+    try {
+      source = openCapture(path);
+      await this.#read(source);
+      problem = problemOf(source);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      problem = error.message;
+    }
+    this.#progress.clear();
+    source?.close();
+    if (problem === null) return;
+    this.failures += 1;
+    complain(problem);
+  }
+
+  async #read(source: Source): Promise<void> {
+    let batch = await nextOf(source);
+    this.files += 1;
+    for (; batch !== null && !this.#out.closed; batch = await nextOf(source)) {
+      if (batch.count > 0 && Number.isNaN(this.first)) this.first = batch.time[0]!;
+      this.engine.feed(batch);
+      await this.#out.drain();
+      await this.#progress.tick(source, batch.count);
+    }
+  }
+}
+
+/** The next batch. What is wrong with the source is told as a `CommandError` that names it. */
+export async function nextOf(source: Source): Promise<FrameBatch | null> {
+  try {
+    return await source.next();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CommandError(message.includes(source.name) ? message : `${source.name}: ${message}`);
+  }
+}
+
+/** One line about a source that ended before its real end, or null. */
+export function problemOf(source: Source): string | null {
+  if (source.problem === null) return null;
+  const { message, offset, packet } = source.problem;
+  const place = `at byte ${offset}, after packet ${packet}`;
+  return `${source.name}: ${message} (${place}; what came before is processed)`;
+}
+
+async function events(out: Out, config: Config): Promise<Report> {
+  const { EveWriter } = await import('../output/eve.js');
+  const writer = new EveWriter(out, { clear: true, sensor: config.sensor });
+  return {
+    rows: (area, length) => writer.rows(area, length),
+    end: ({ engine }) => writer.stats(engine.stats(), engine.now),
+  };
+}
+
+async function people(out: Out, config: Config, toTerminal: boolean): Promise<Report> {
+  const { Summary } = await import('../output/summary.js');
+  const summary = new Summary();
+  const { page } = await import('../output/page.js');
+  const { paint } = await import('../output/text.js');
+  return {
+    rows: (area, length) => summary.rows(area, length),
+    end: ({ engine, files, failures, seconds, first }) => {
+      const { ports } = config.capture;
+      const run = { files, failures, seconds, first, last: engine.now, ports };
+      out.writeText(page(summary, engine.stats(), run, paint(toTerminal, process.env)));
+    },
+  };
+}

@@ -1,0 +1,248 @@
+// Reads the YAML file of `config.ts`: shapes, ranges and the place of each mistake. It checks the
+// form only; whether the files named here exist and make sense is for those who read them.
+
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { Config } from './config.js';
+
+/** A configuration that cannot be used. The message is one line per mistake. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+const longestTimeout_s = 86_400;
+const smallestMemory = 16 * 1024 ** 2;
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+};
+
+/**
+ * Reads and checks one file; keys that it lacks come from `defaults`, relative paths start at its
+ * folder. Throws a `ConfigError`.
+ */
+export function readConfig(path: string, defaults: Config): Config {
+  const text = readText(path);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${line}:${col}`;
+  };
+  const broken = document.errors.map((error) => `${at(error.pos[0])} ${error.message}`);
+  if (broken.length > 0) throw new ConfigError(broken.join('\n'));
+  const result = schema(defaults, dirname(resolve(path))).safeParse(plain(document, at(0)));
+  if (result.success) return result.data;
+  const mistakes = result.error.issues.flatMap((issue) => tell(issue, document, at));
+  throw new ConfigError(mistakes.join('\n'));
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError(`${path}: cannot read the configuration (${code}); check the path`);
+  }
+}
+
+function plain(document: Document, start: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    throw new ConfigError(`${start} ${(error as Error).message}`);
+  }
+}
+
+/** One line per mistake: where it stands, which key, what is wrong. */
+function tell(
+  issue: z.core.$ZodIssue,
+  document: Document,
+  at: (offset: number) => string,
+): string[] {
+  if (issue.code !== 'unrecognized_keys') {
+    const name = issue.path.length === 0 ? 'the file' : issue.path.join('.');
+    return [`${at(offsetOf(document, issue.path))} ${name}: ${lowerFirst(issue.message)}`];
+  }
+  return issue.keys.map((key) => {
+    const path = [...issue.path, key];
+    return `${at(offsetOf(document, path))} ${path.join('.')}: there is no such key`;
+  });
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** Offset of the deepest part of `path` that the document has. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+  let node: unknown = document.contents;
+  let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === step);
+      if (pair === undefined) break;
+      if (isScalar(pair.key)) offset = pair.key.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      if (isNode(node)) offset = node.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset;
+}
+
+// What follows is the form of the file, part by part.
+
+function schema(defaults: Config, folder: string): z.ZodType<Config> {
+  const path = z
+    .string()
+    .min(1)
+    .transform((name) => resolve(folder, name));
+  return z.strictObject({
+    sensor: z
+      .string()
+      .regex(/^[^\p{Cc}]{1,255}$/u, 'a name of 1 to 255 printable characters')
+      .optional(),
+    capture: section(captureShape(defaults)),
+    decode: section({
+      checksums: z.enum(['count', 'strict']).default(defaults.decode.checksums),
+    }),
+    flow: section(flowShape(defaults)),
+    smtp: section({ rcpt_max: whole(1, 100_000).default(defaults.smtp.rcpt_max) }),
+    stats: section({ interval_s: whole(1, 86_400).default(defaults.stats.interval_s) }),
+    network: section(networkShape(path)),
+    registers: section({
+      servers: path.optional(),
+      codes: path.optional(),
+      allow: path.optional(),
+    }),
+    rules: section({
+      directory: path.optional(),
+      mode: z.enum(['observe', 'limit', 'enforce']).default(defaults.rules.mode),
+    }),
+    record: section({
+      mode: z.enum(['off', 'pseudonymous', 'sealed']).default(defaults.record.mode),
+      directory: path.default(defaults.record.directory),
+      days: whole(1, 36_500).default(defaults.record.days),
+    }),
+    serve: section({
+      http: listener.optional(),
+      dnsbl: listener.optional(),
+      zone: z
+        .string()
+        .regex(/^([a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}\.?$/i, 'a domain name')
+        .optional(),
+      policy: listener.optional(),
+    }),
+  });
+}
+
+/** A group of keys. A heading whose keys are all commented out is a group of defaults. */
+function section<T extends z.core.$ZodLooseShape>(shape: T) {
+  return z.preprocess((value) => value ?? {}, z.strictObject(shape));
+}
+
+function whole(low: number, high: number) {
+  const range = `a whole number from ${low} to ${high}`;
+  return z.int(range).min(low, range).max(high, range);
+}
+
+function seconds() {
+  const range = `seconds, more than 0 and at most ${longestTimeout_s}`;
+  return z.number(range).positive(range).max(longestTimeout_s, range);
+}
+
+function captureShape(defaults: Config) {
+  const name = z.string().regex(/^[^\s/]{1,15}$/, 'the name of a network interface');
+  const names = z.union([name.transform((one) => [one]), z.array(name).min(1).max(8)], {
+    error: 'an interface name or a list of up to 8 of them',
+  });
+  const ports = z
+    .array(whole(1, 65_535), 'a list of TCP ports ("any" exists on the command line only)')
+    .min(1, 'at least one TCP port')
+    .max(64, 'at most 64 ports');
+  const { capture } = defaults;
+  return {
+    interface: names.default([...capture.interface]),
+    source: z.enum(['auto', 'ring', 'pcap']).default(capture.source),
+    ports: ports.default(capture.ports === 'any' ? [] : [...capture.ports]),
+    workers: z
+      .union([z.literal('auto'), whole(1, 256)], { error: 'auto or a whole number from 1 to 256' })
+      .default(capture.workers),
+    tap_side: z.enum(['customer', 'upstream', 'unknown']).default(capture.tap_side),
+    tunnels: z.boolean().default(capture.tunnels),
+  };
+}
+
+function flowShape(defaults: Config) {
+  const { flow } = defaults;
+  return {
+    memory_bytes: bytes.default(flow.memory_bytes),
+    key_vlan: z.boolean().default(flow.key_vlan),
+    timeout_half_open_s: seconds().default(flow.timeout_half_open_s),
+    timeout_established_s: seconds().default(flow.timeout_established_s),
+    timeout_closed_s: seconds().default(flow.timeout_closed_s),
+  };
+}
+
+function networkShape(path: z.ZodType<string>) {
+  const pool = z.strictObject({
+    cidr,
+    role: z.enum(['customer-dynamic', 'customer-static', 'infrastructure']),
+    cgnat: whole(1, 65_536).optional(),
+  });
+  return {
+    own: z.array(cidr).default([]),
+    own_file: path.optional(),
+    pools: z.array(pool).default([]),
+  };
+}
+
+/** Bytes as a number, or as text with KiB, MiB or GiB. */
+const bytes = z.union([z.number(), z.string()]).transform((value, context) => {
+  const match = /^(\d+(?:\.\d+)?) ?([KMG]iB|)$/.exec(String(value));
+  const count = match === null ? Number.NaN : Math.floor(Number(match[1]) * units[match[2]!]!);
+  if (Number.isSafeInteger(count) && count >= smallestMemory) return count;
+  context.addIssue({ code: 'custom', message: 'bytes, such as 1GiB or 268435456; at least 16MiB' });
+  return z.NEVER;
+});
+
+/** An address prefix; bits behind its length are a mistake, because one of the two is wrong. */
+const cidr = z.string().superRefine((text, context) => {
+  const message = prefixMistake(text);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
+
+function prefixMistake(text: string): string | null {
+  const slash = text.lastIndexOf('/');
+  const address = slash < 0 ? text : text.slice(0, slash);
+  const bits = slash < 0 ? Number.NaN : Number(text.slice(slash + 1) || 'none');
+  const version = isIP(address);
+  if (
+    version === 0 ||
+    !(Number.isInteger(bits) && bits >= 0 && bits <= (version === 4 ? 32 : 128))
+  ) {
+    return `"${text}" is not an address prefix such as 203.0.113.0/24 or 2001:db8::/32`;
+  }
+  const network =
+    version === 4
+      ? ipaddr.IPv4.networkAddressFromCIDR(text)
+      : ipaddr.IPv6.networkAddressFromCIDR(text);
+  if (network.toString() === ipaddr.parse(address).toString()) return null;
+  return `"${text}" has bits set behind its length; did you mean ${network}/${bits}?`;
+}
+
+const listener = z
+  .string()
+  .regex(
+    /^(\[[0-9a-f:.]+\]|[^\s:[\]/]+):\d{1,5}$/i,
+    'an address and a port, such as 127.0.0.1:8225',
+  )
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port up to 65535');

@@ -1,0 +1,169 @@
+// Every setting with its unit, its default and the reason for it. Parsed once, frozen, handed to
+// constructors. The keys are those of the YAML file, so that a message names what a person wrote.
+// Reading a file is in `config-file.ts`, which is loaded only when there is one to read.
+
+/** Where frames come from and what is looked at. */
+export interface CaptureConfig {
+  /** Interfaces to listen on; two for an optical tap with one fibre per direction. */
+  readonly interface: readonly string[];
+  /** auto takes the best that this machine has; ring is AF_PACKET, pcap is libpcap. */
+  readonly source: 'auto' | 'ring' | 'pcap';
+  /** TCP ports that carry mail; 'any' (command line only) finds SMTP by its dialogue. */
+  readonly ports: readonly number[] | 'any';
+  /** Packet threads; auto lets the program choose. */
+  readonly workers: number | 'auto';
+  /** On which side of the provider's mail routers the tap sits. */
+  readonly tap_side: 'customer' | 'upstream' | 'unknown';
+  /** Open GRE, ERSPAN, VXLAN, Geneve and IP-in-IP; a mirror often arrives in one of them. */
+  readonly tunnels: boolean;
+}
+
+/** What happens to bytes and segments before they are judged. */
+export interface DecodeConfig {
+  /** count: offload makes checksums wrong on most mirrors. strict drops what is wrong. */
+  readonly checksums: 'count' | 'strict';
+}
+
+/** Limits of the flow table and when a silent connection is given up. */
+export interface FlowConfig {
+  /** Ceiling for flows, sessions and waiting segments together, in bytes. */
+  readonly memory_bytes: number;
+  /** Two VLANs with the same addresses are two networks; off, because a mirror of a routed port
+   * shows each packet once per VLAN. */
+  readonly key_vlan: boolean;
+  /** After a SYN that nobody answered; twice the usual time of a client's own retries. */
+  readonly timeout_half_open_s: number;
+  /** RFC 5321 section 4.5.3.2.6 lets a client wait ten minutes for the final reply; one more. */
+  readonly timeout_established_s: number;
+  /** After FIN or RST, for late copies of the last segments. */
+  readonly timeout_closed_s: number;
+}
+
+export interface SmtpConfig {
+  /** Recipients kept per transaction; more are counted. RFC 5321 4.5.3.1.8 asks for 100. */
+  readonly rcpt_max: number;
+}
+
+export interface StatsConfig {
+  /** Time between two `stats` events of the daemon. */
+  readonly interval_s: number;
+}
+
+/** One entry of the address plan; the longest prefix wins. */
+export interface PoolConfig {
+  readonly cidr: string;
+  readonly role: 'customer-dynamic' | 'customer-static' | 'infrastructure';
+  /** Customers behind one address, where addresses are shared. */
+  readonly cgnat?: number | undefined;
+}
+
+export interface NetworkConfig {
+  /** The provider's own prefixes. */
+  readonly own: readonly string[];
+  /** The same as a file, one prefix a line. */
+  readonly own_file?: string | undefined;
+  readonly pools: readonly PoolConfig[];
+}
+
+/** Files beside the configuration; absolute once loaded. */
+export interface RegistersConfig {
+  readonly servers?: string | undefined;
+  readonly codes?: string | undefined;
+  readonly allow?: string | undefined;
+}
+
+export interface RulesConfig {
+  /** Folder of rule files; without it the shipped rules apply. */
+  readonly directory?: string | undefined;
+  /** observe, because a sensor that was just installed must not cut anybody off. */
+  readonly mode: 'observe' | 'limit' | 'enforce';
+}
+
+export interface RecordConfig {
+  readonly mode: 'off' | 'pseudonymous' | 'sealed';
+  readonly directory: string;
+  /** Days a record is kept. */
+  readonly days: number;
+}
+
+/** Listeners as host:port; none by default, because an empty file opens no door. */
+export interface ServeConfig {
+  readonly http?: string | undefined;
+  readonly dnsbl?: string | undefined;
+  /** Name of the zone that the DNSBL answers for. */
+  readonly zone?: string | undefined;
+  readonly policy?: string | undefined;
+}
+
+/** The whole configuration, frozen to its leaves. */
+export interface Config {
+  /** Name of this sensor in every event. */
+  readonly sensor?: string | undefined;
+  readonly capture: CaptureConfig;
+  readonly decode: DecodeConfig;
+  readonly flow: FlowConfig;
+  readonly smtp: SmtpConfig;
+  readonly stats: StatsConfig;
+  readonly network: NetworkConfig;
+  readonly registers: RegistersConfig;
+  readonly rules: RulesConfig;
+  readonly record: RecordConfig;
+  readonly serve: ServeConfig;
+}
+
+/** Ports that carry mail: SMTP, SMTP over TLS, submission, and the usual second submission port. */
+export const mailPorts: readonly number[] = [25, 465, 587, 2525];
+
+const defaults: Config = freeze({
+  sensor: undefined,
+  capture: {
+    interface: [],
+    source: 'auto',
+    ports: mailPorts,
+    workers: 'auto',
+    tap_side: 'unknown',
+    tunnels: true,
+  },
+  decode: { checksums: 'count' },
+  flow: {
+    memory_bytes: 1024 ** 3,
+    key_vlan: false,
+    timeout_half_open_s: 30,
+    timeout_established_s: 660,
+    timeout_closed_s: 10,
+  },
+  smtp: { rcpt_max: 1000 },
+  stats: { interval_s: 60 },
+  network: { own: [], pools: [] },
+  registers: {},
+  rules: { mode: 'observe' },
+  record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
+  serve: {},
+});
+
+/** What an empty file means. */
+export function defaultConfig(): Config {
+  return defaults;
+}
+
+/** A copy with other capture settings, as the command line gives them. */
+export function withCapture(config: Config, capture: Partial<CaptureConfig>): Config {
+  return freeze({ ...config, capture: { ...config.capture, ...capture } });
+}
+
+/**
+ * Reads one YAML file. Rejects with a `ConfigError` whose message is one line per mistake, each
+ * `file:line:column path: what is wrong`.
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  const file = await import('./config-file.js');
+  return freeze(file.readConfig(path, defaults));
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) freeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,550 @@
+// Connections: from the first SYN or payload to the last byte. Decides who is the client, what a
+// SYN, FIN or RST really means on a wire where anybody may send one, and when a flow is over.
+// Bytes are put in order by reassemble.ts; time comes in with the packets.
+
+import { type Packet, Tcp } from '../decode/packet.js';
+import { FlowCounters } from './counters.js';
+import { PagePool } from './pages.js';
+import { Reassembler } from './reassemble.js';
+import { type Connection, Dir, FlowAnomaly, FlowEnd, type StreamSink } from './sink.js';
+import { F, FlowTable, flowWords, H, halfWords, S } from './table.js';
+import { Wheel } from './wheel.js';
+
+export interface FlowOptions {
+  /** Flows and pages that memory allows, see `limits.ts`. */
+  readonly flowsMax: number;
+  readonly pagesMax: number;
+  /** TCP ports that carry mail. */
+  readonly ports: readonly number[];
+  /** Follow connections on other ports too, in case their dialogue is SMTP. */
+  readonly anyPort: boolean;
+  readonly keyVlan: boolean;
+  readonly timeoutHalfOpen: number;
+  readonly timeoutEstablished: number;
+  readonly timeoutClosed: number;
+  /** Seed of the table's hash: random, so that nobody can choose colliding addresses. */
+  readonly seed: number;
+}
+
+const second = 1e6;
+/** How long after a RST its sender may still prove that it was forged. */
+const rstLinger = 2 * second;
+/** How long the other side may take to close, too. */
+const finLinger = 60 * second;
+/** A jump of the clock above this needs a second packet to be believed. */
+const jumpMax = 3600 * second;
+
+export class Flows {
+  readonly counters = new FlowCounters();
+  readonly #table: FlowTable;
+  readonly #wheel: Wheel;
+  readonly #reassembler: Reassembler;
+  readonly #sink: StreamSink;
+  readonly #options: FlowOptions;
+  readonly #ports = new Uint8Array(65536);
+  #jumped = false;
+  /** Time of the latest packet, microseconds; never runs backwards. */
+  now = 0.5;
+
+  constructor(options: FlowOptions, sink: StreamSink) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#table = new FlowTable(options.flowsMax, options.seed, options.keyVlan);
+    const span = Math.max(options.timeoutEstablished, options.timeoutHalfOpen) / second;
+    this.#wheel = new Wheel(span, this.#table.links);
+    const pages = new PagePool(options.pagesMax);
+    this.#reassembler = new Reassembler(this.#table, pages, sink, this.counters);
+    for (const port of options.ports) this.#ports[port] = 1;
+    this.now = 0;
+  }
+
+  /** Connections in the table. */
+  get active(): number {
+    return this.#table.used;
+  }
+
+  /** Takes one decoded segment; `p.time` must be set. */
+  packet(p: Packet): void {
+    this.#clock(p.time);
+    p.time = this.now;
+    const mail = (this.#ports[p.srcPort]! | this.#ports[p.dstPort]!) === 1;
+    if (!mail && !this.#options.anyPort) return;
+    let slot = this.#table.find(p);
+    if (slot >= 0 && this.#overdue(slot)) {
+      this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
+      slot = -1;
+    }
+    if (slot < 0) {
+      slot = this.#open(p, mail);
+      if (slot < 0) return;
+    } else if (this.#isDuplicate(slot, this.#table.side, p)) {
+      this.counters.duplicates++;
+      return;
+    }
+    this.#follow(slot, p);
+  }
+
+  /** Moves the clock of an idle tap and lets what is due run out. */
+  tick(now: number): void {
+    this.#clock(now);
+  }
+
+  /** The input is over: every connection ends, the longest silent first. */
+  finish(): void {
+    const w = this.#table.words;
+    const d = this.#table.doubles;
+    const order: number[] = [];
+    for (let slot = 0; slot < this.#table.extent; slot++) {
+      if (!this.#table.isUsed(slot)) continue;
+      if (w[slot * flowWords + F.session]! >= 0) order.push(slot);
+      else this.#drop(slot, FlowEnd.eof);
+    }
+    const last = (slot: number): number => d[(slot * flowWords + F.last) >> 1]!;
+    order.sort((x, y) => last(x) - last(y) || x - y);
+    for (const slot of order) this.#drop(slot, this.#endOf(slot, FlowEnd.eof));
+  }
+
+  /** Fills `c` with what records say of a flow. */
+  describe(slot: number, c: Connection): void {
+    const w = this.#table.words;
+    const d = this.#table.doubles;
+    const b = slot * flowWords;
+    c.client0 = w[b]!;
+    c.client1 = w[b + 1]!;
+    c.client2 = w[b + 2]!;
+    c.client3 = w[b + 3]!;
+    c.server0 = w[b + 4]!;
+    c.server1 = w[b + 5]!;
+    c.server2 = w[b + 6]!;
+    c.server3 = w[b + 7]!;
+    c.clientPort = w[b + F.ports]! >>> 16;
+    c.serverPort = w[b + F.ports]! & 0xffff;
+    c.ip = w[b + F.shape]! >> 8;
+    c.vlanCount = w[b + F.shape]! & 0xff;
+    c.vlan01 = w[b + F.vlan01]!;
+    c.vlan2 = w[b + F.vlan2]!;
+    c.flowHigh = w[b + F.flowHigh]!;
+    c.flowLow = w[b + F.flowLow]!;
+    c.sides = w[b + F.state]! & 3;
+    c.handshake = (w[b + F.state]! & S.handshake) !== 0;
+    c.first = d[(b + F.first) >> 1]!;
+    c.last = d[(b + F.last) >> 1]!;
+    c.packets = w[b + F.packets]!;
+    c.bytesToServer = d[(b + F.halves + H.bytes) >> 1]!;
+    c.bytesToClient = d[(b + F.halves + halfWords + H.bytes) >> 1]!;
+  }
+
+  /** A lone packet from the future does not move the clock; two in a row do. */
+  #clock(time: number): void {
+    if (time <= this.now) {
+      if (time < this.now) this.counters.timeBackwards++;
+      this.#jumped = false;
+      return;
+    }
+    if (time > this.now + jumpMax && this.now > 0 && !this.#jumped) {
+      this.#jumped = true;
+      return;
+    }
+    this.#jumped = false;
+    this.now = time;
+    if (this.#wheel.turned(time)) this.#expire();
+  }
+
+  #expire(): void {
+    for (let slot = this.#wheel.due(this.now); slot >= 0; slot = this.#wheel.due(this.now)) {
+      this.#wheel.add(slot, this.#deadline(slot));
+      if (this.#overdue(slot)) this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
+    }
+  }
+
+  #deadline(slot: number): number {
+    return this.#table.doubles[(slot * flowWords + F.last) >> 1]! + this.#timeout(slot);
+  }
+
+  #overdue(slot: number): boolean {
+    return this.#deadline(slot) < this.now;
+  }
+
+  #timeout(slot: number): number {
+    const state = this.#table.words[slot * flowWords + F.state]!;
+    if ((state & S.closed) !== 0) return this.#options.timeoutClosed;
+    if ((state & S.rst) !== 0) return rstLinger;
+    if ((state & (S.fin * 3)) !== 0) return finLinger;
+    const live = state & (S.payload | S.handshake);
+    return live === 0 ? this.#options.timeoutHalfOpen : this.#options.timeoutEstablished;
+  }
+
+  /** How a flow that ends now, for want of anything better, did end. */
+  #endOf(slot: number, otherwise: number): number {
+    const state = this.#table.words[slot * flowWords + F.state]!;
+    if ((state & S.rst) !== 0) return FlowEnd.rst;
+    const fins = (state / S.fin) & 3;
+    const seen = state & 3;
+    return fins !== 0 && (fins & seen) === seen ? FlowEnd.fin : otherwise;
+  }
+
+  /** A slot for the packet's new connection; -1 when it begins none. */
+  #open(p: Packet, mail: boolean): number {
+    const syn = (p.flags & Tcp.SYN) !== 0;
+    if ((!syn && p.payloadLength === 0) || (syn && (p.flags & (Tcp.RST | Tcp.FIN)) !== 0))
+      return -1;
+    const side = syn ? (p.flags & Tcp.ACK ? Dir.server : Dir.client) : this.#speaker(p);
+    let slot = this.#table.insert(p, side);
+    if (slot < 0) {
+      this.#evict(-1);
+      slot = this.#table.insert(p, side);
+    }
+    this.counters.flows++;
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    if (mail) w[b + F.state] = S.mailPort;
+    this.#table.doubles[(b + F.first) >> 1] = this.now;
+    this.#table.doubles[(b + F.last) >> 1] = this.now;
+    this.#number(b, p);
+    this.#wheel.add(slot, this.now + this.#options.timeoutHalfOpen);
+    return slot;
+  }
+
+  /** Which side sent a packet of a connection that had no SYN; contracts section 2. */
+  #speaker(p: Packet): number {
+    const from = this.#ports[p.srcPort]!;
+    const to = this.#ports[p.dstPort]!;
+    if (from !== to) return to === 1 ? Dir.client : Dir.server;
+    const speaker = this.#sink.speaker(p.bytes, p.payloadFrom, p.payloadTo);
+    if (speaker !== 0) return speaker - 1;
+    return p.srcPort >= p.dstPort ? Dir.client : Dir.server;
+  }
+
+  /** The flow's number: made of what every run sees alike, its ends, first time and number. */
+  #number(b: number, p: Packet): void {
+    const w = this.#table.words;
+    let high = Math.imul((p.time % 0x100000000) | 0, 0x9e3779b1) ^ (p.time / 0x100000000) ^ p.seq;
+    let low = Math.imul(p.seq, 0x85ebca6b) ^ ((p.time % 0x100000000) | 0);
+    for (let i = 0; i < 9; i++) {
+      const word = w[b + i]!;
+      high = Math.imul(high ^ word, 0x01000193) ^ (high >>> 15);
+      low = Math.imul(low ^ word, 0x5bd1e995) ^ (low >>> 13);
+    }
+    high = Math.imul(high ^ (high >>> 16), 0x45d9f3b);
+    low = Math.imul(low ^ (low >>> 16), 0x45d9f3b);
+    w[b + F.flowHigh] = (high ^ (high >>> 16)) & 0x7fffffff;
+    w[b + F.flowLow] = low ^ (low >>> 16);
+  }
+
+  /** The second copy that an ingress-and-egress mirror gives: same segment, same IP packet. */
+  #isDuplicate(slot: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    let signature = Math.imul(p.seq ^ Math.imul(p.ack, 0x9e3779b1), 0x85ebca6b);
+    signature ^= Math.imul(p.checksum | (p.ipId << 16), 0xc2b2ae35);
+    signature = (signature ^ (p.flags << 24) ^ Math.imul(p.payloadLength, 31)) | 1;
+    const at = b + F.halves + side * halfWords + H.signatures;
+    if (
+      w[at] === signature ||
+      w[at + 1] === signature ||
+      w[at + 2] === signature ||
+      w[at + 3] === signature
+    ) {
+      return true;
+    }
+    const shift = S.ring + side * 2;
+    const position = (w[b + F.state]! >> shift) & 3;
+    w[at + position] = signature;
+    w[b + F.state] = (w[b + F.state]! & ~(3 << shift)) | (((position + 1) & 3) << shift);
+    return false;
+  }
+
+  #follow(slot: number, p: Packet): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const side = this.#table.side;
+    const control = p.flags & (Tcp.SYN | Tcp.RST);
+    if (w[b + F.packets] === 0) this.#isDuplicate(slot, side, p);
+    if ((w[b + F.state]! & S.closed) !== 0 && !this.#reopens(slot, side, p)) return;
+    if (control !== 0 && !this.#control(slot, side, p)) return;
+    if ((w[b + F.state]! & S.closed) !== 0) return;
+    if ((w[b + F.state]! & S.rst) !== 0) this.#doubtRst(slot, side, p);
+    if ((w[b + F.state]! & S.synCandidate) !== 0 && this.#begunUnseen(slot, side, p)) return;
+    w[b + F.packets]!++;
+    this.#table.doubles[(b + F.last) >> 1] = this.now;
+    this.#reassembler.now = this.now;
+    this.#hear(b, side, p);
+    if (p.payloadLength > 0) this.#payload(slot, side, p);
+    else if ((w[b + F.state]! & S.stuck) !== 0) this.#reassembler.impatient(slot);
+    if ((p.flags & Tcp.FIN) !== 0) this.#fin(b, side, p);
+    if ((w[b + F.state]! & (S.fin * 3)) !== 0) this.#finish(slot);
+  }
+
+  /** What every segment says: that its side is there, where it stands, and what it has received. */
+  #hear(b: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    const other = b + F.halves + (1 - side) * halfWords;
+    const state = w[b + F.state]!;
+    let next = state | (S.seen << side);
+    if ((state & (S.started << side)) === 0) {
+      next |= S.started << side;
+      w[half + H.next] = (p.seq + ((p.flags & Tcp.SYN) !== 0 ? 1 : 0)) | 0;
+      w[half + H.furthest] = w[half + H.next]!;
+    }
+    if ((p.flags & Tcp.ACK) !== 0) {
+      if ((state & (S.acked << side)) === 0 || ((p.ack - w[half + H.ack]!) | 0) > 0) {
+        w[half + H.ack] = p.ack;
+        next |= S.acked << side;
+      }
+      if ((state & (S.started << (1 - side))) === 0) {
+        next |= S.started << (1 - side);
+        w[other + H.next] = p.ack;
+        w[other + H.furthest] = p.ack;
+      }
+      const answered = (p.ack - w[other + H.next]!) | 0;
+      if (side === Dir.client && answered >= 0 && answered < 1 << 25) next |= handshakeIf(state);
+    }
+    const end = (p.seq + p.payloadLength) | 0;
+    if (((end - w[half + H.furthest]!) | 0) > 0) w[half + H.furthest] = end;
+    w[b + F.state] = next;
+  }
+
+  #payload(slot: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    let next = state | S.payload;
+    if (side === Dir.server) next |= handshakeIf(state);
+    w[b + F.state] = next;
+    if (w[b + F.session]! < 0 && (state & S.opaque) === 0) this.#openSession(slot);
+    const seq = (p.flags & Tcp.SYN) !== 0 ? (p.seq + 1) | 0 : p.seq;
+    this.#reassembler.accept(slot, side, p, seq);
+  }
+
+  #openSession(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    const mail = (state & S.mailPort) !== 0;
+    const starts = (state / S.syn) & 3;
+    let session = this.#sink.open(slot, mail, starts);
+    for (let tries = 0; session < 0 && tries < 64; tries++) {
+      this.#evict(slot);
+      session = this.#sink.open(slot, mail, starts);
+    }
+    w[b + F.session] = session;
+    if (session < 0) {
+      w[b + F.state]! |= S.opaque;
+      this.counters.evicted++;
+    }
+  }
+
+  /** SYN and RST; false when the segment says nothing else of use. */
+  #control(slot: number, side: number, p: Packet): boolean {
+    if ((p.flags & Tcp.RST) !== 0) {
+      this.#rst(slot, side, p);
+      return false;
+    }
+    return (p.flags & Tcp.ACK) !== 0 ? this.#synAck(slot, side, p) : this.#syn(slot, side, p);
+  }
+
+  /** A SYN sets where the client begins, until a SYN-ACK has settled it. */
+  #syn(slot: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    if (side !== Dir.client) return false;
+    if ((state & (S.synAck | S.payload)) === 0) {
+      w[b + F.clientIsn] = p.seq;
+      this.#begin(b, Dir.client, (p.seq + 1) | 0);
+      return true;
+    }
+    if ((state & (S.syn << Dir.client)) !== 0 && w[b + F.clientIsn] === p.seq) return true;
+    w[b + F.synCandidate] = p.seq;
+    w[b + F.state] = state | S.synCandidate;
+    return false;
+  }
+
+  #synAck(slot: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    if (side !== Dir.server) return false;
+    const isn = (p.ack - 1) | 0;
+    if ((state & S.synCandidate) !== 0 && isn === w[b + F.synCandidate]) {
+      this.#reuse(slot, p);
+      return false;
+    }
+    if ((state & S.synAck) !== 0) return true;
+    if ((state & S.payload) === 0) {
+      // It knows better than a SYN, which anybody may have sent, where the client begins.
+      w[b + F.clientIsn] = isn;
+      this.#begin(b, Dir.client, p.ack);
+      this.#begin(b, Dir.server, (p.seq + 1) | 0);
+    } else if (w[b + F.clientIsn] !== isn) {
+      return false;
+    }
+    w[b + F.state]! |= S.synAck | ((state & S.acked) !== 0 ? S.handshake : 0);
+    return true;
+  }
+
+  #begin(b: number, side: number, next: number): void {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    w[half + H.next] = next;
+    w[half + H.furthest] = next;
+    w[b + F.state]! |= (S.syn | S.started) << side;
+  }
+
+  /** The same ends begin a new connection: the old one is over, whatever we missed of it. */
+  #reuse(slot: number, p: Packet): void {
+    const mail = (this.#table.words[slot * flowWords + F.state]! & S.mailPort) !== 0;
+    this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
+    this.#table.find(p);
+    const fresh = this.#open(p, mail);
+    if (fresh >= 0) this.#follow(fresh, p);
+  }
+
+  /** Only the client's side is seen: its second SYN was real if it goes on from there. */
+  #begunUnseen(slot: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    if (side !== Dir.client || p.payloadLength === 0) return false;
+    if ((w[b + F.state]! & (S.seen << Dir.server)) !== 0) return false;
+    if (p.seq !== ((w[b + F.synCandidate]! + 1) | 0)) return false;
+    this.#reuse(slot, p);
+    return true;
+  }
+
+  /** A late packet of a finished connection is swallowed; one of a new connection opens it. */
+  #reopens(slot: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    const distance = (p.seq - w[half + H.next]!) | 0;
+    const syn = (p.flags & (Tcp.SYN | Tcp.ACK)) === Tcp.SYN && distance !== -1;
+    const strange = p.payloadLength > 0 && (distance > 1 << 20 || distance < -(1 << 28));
+    if (syn || strange) this.#reuse(slot, p);
+    return false;
+  }
+
+  /**
+   * A RST is believed where RFC 5961 section 3.2 lets an endpoint believe it: exactly at the next
+   * number. It ends the connection after a moment in which its sender says nothing more.
+   */
+  #rst(slot: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    const other = b + F.halves + (1 - side) * halfWords;
+    const state = w[b + F.state]!;
+    const answer =
+      (p.flags & Tcp.ACK) !== 0 && (state & S.payload) === 0 && p.ack === w[other + H.next];
+    const exact =
+      p.seq === w[half + H.next] ||
+      p.seq === w[half + H.furthest] ||
+      p.seq === ((w[half + H.furthest]! + 1) | 0) ||
+      ((state & (S.acked << (1 - side))) !== 0 && p.seq === w[other + H.ack]);
+    const started = (state & (S.started << side)) !== 0;
+    w[b + F.state]! |= S.seen << side;
+    if (!(started ? exact || answer : answer)) {
+      if (w[b + F.session]! >= 0) this.#sink.anomaly(w[b + F.session]!, FlowAnomaly.rstOutOfWindow);
+      return;
+    }
+    w[b + F.packets]!++;
+    this.#table.doubles[(b + F.last) >> 1] = this.now;
+    if ((state & S.rst) !== 0) return;
+    w[b + F.state]! |= S.rst | (side === Dir.server ? S.rstByServer : 0);
+    w[b + F.rstSeq] = p.seq;
+    if ((state & S.payload) === 0) {
+      this.#end(slot, FlowEnd.rst);
+    } else {
+      this.#wheel.remove(slot);
+      this.#wheel.add(slot, this.now + rstLinger);
+    }
+  }
+
+  /** Who sent a RST and then goes on sending did not send that RST. */
+  #doubtRst(slot: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const sender = (w[b + F.state]! & S.rstByServer) !== 0 ? Dir.server : Dir.client;
+    if (side !== sender || p.payloadLength === 0) return;
+    if (((p.seq + p.payloadLength - w[b + F.rstSeq]!) | 0) <= 0) return;
+    w[b + F.state]! &= ~(S.rst | S.rstByServer);
+    if (w[b + F.session]! >= 0) this.#sink.anomaly(w[b + F.session]!, FlowAnomaly.dataAfterRst);
+  }
+
+  #fin(b: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    const seq = (p.seq + p.payloadLength) | 0;
+    const ahead = (seq - w[half + H.next]!) | 0;
+    if (ahead < 0 || ahead > 1 << 25) return;
+    w[half + H.fin] = seq;
+    w[b + F.state]! |= S.fin << side;
+  }
+
+  /** Ends the connection when both sides, or the only one we see, were read to their FIN. */
+  #finish(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    let state = w[b + F.state]!;
+    for (let side = 0; side < 2; side++) {
+      const half = b + F.halves + side * halfWords;
+      if ((state & (S.fin << side)) === 0 || w[half + H.pages]! >= 0) continue;
+      if (((w[half + H.next]! - w[half + H.fin]!) | 0) >= 0) state |= S.done << side;
+    }
+    w[b + F.state] = state;
+    const seen = state & 3;
+    if (((state / S.done) & seen) === seen) this.#end(slot, FlowEnd.fin);
+  }
+
+  /** Gives up the flow that would run out first; half-open ones stand before all others. */
+  #evict(but: number): void {
+    let victim = this.#wheel.first();
+    for (let tries = 0; tries < 256; tries++) {
+      const waits = this.#deadline(victim) - this.now;
+      if (victim !== but && waits <= this.#options.timeoutHalfOpen) break;
+      // Busy since it was put there: where it belongs now, and on to the next.
+      this.#wheel.remove(victim);
+      this.#wheel.add(victim, this.#deadline(victim));
+      victim = this.#wheel.first();
+    }
+    if (victim === but) return;
+    this.counters.evicted++;
+    this.#drop(victim, FlowEnd.evicted);
+  }
+
+  /** The connection is over. Its slot stays for a while, to swallow late packets. */
+  #end(slot: number, how: number): void {
+    this.#close(slot, how);
+    this.#wheel.remove(slot);
+    this.#wheel.add(slot, this.now + this.#options.timeoutClosed);
+  }
+
+  /** The connection is over, and so is its slot. */
+  #drop(slot: number, how: number): void {
+    const state = this.#table.words[slot * flowWords + F.state]!;
+    if ((state & S.closed) === 0) this.#close(slot, how);
+    this.#wheel.remove(slot);
+    this.#table.remove(slot);
+  }
+
+  #close(slot: number, how: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    this.#reassembler.now = this.now;
+    this.#reassembler.finish(slot);
+    const state = w[b + F.state]!;
+    const session = w[b + F.session]!;
+    const last = this.#table.doubles[(b + F.last) >> 1]!;
+    if ((state & 3) !== 3 && (state & S.payload) !== 0) this.counters.oneSided++;
+    w[b + F.state]! |= S.closed;
+    const printed = session >= 0 && this.#sink.end(session, how, last, state & 3);
+    w[b + F.session] = -1;
+    if (printed) return;
+    if ((state & (S.payload | S.handshake)) === 0) this.counters.halfOpen++;
+    else this.counters.other++;
+  }
+}
+
+/** The handshake bit, if the state shows that a SYN-ACK was seen. */
+function handshakeIf(state: number): number {
+  return (state & S.synAck) !== 0 ? S.handshake : 0;
+}

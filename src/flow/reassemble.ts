@@ -1,0 +1,446 @@
+// Ordered bytes per direction. Segments that fit are handed on from where they lie; others wait in
+// pages. Two things make a segment wait:
+//
+//   a hole       next ....[hole]....[segment]      bytes before it were not seen yet
+//   causality    its acknowledgement covers bytes of the other side that were not delivered yet
+//                (a mirror may show the answer before the question), or the sink waits for them
+//
+// Overlap, first copy wins; w is what waits already, n the new segment, - what is kept of it:
+//
+//   w    |=======|         |====|  |===|          n bytes already delivered or waiting are dropped;
+//   n  |------=======--------====-------|         where both have bytes and they differ, the
+//        kept    dropped  kept   dropped          connection gets the anomaly overlap-conflict
+//
+// A hole is declared lost when the other side acknowledged it and patience is over, or when nothing
+// can be hoped for any more. Nothing here knows what the bytes mean.
+
+import type { Packet } from '../decode/packet.js';
+import type { FlowCounters } from './counters.js';
+import type { PagePool } from './pages.js';
+import { pageBytes } from './pages.js';
+import { Chunk, FlowAnomaly, type StreamSink } from './sink.js';
+import { F, type FlowTable, flowWords, H, halfWords, S } from './table.js';
+
+/** A distance above this is a stray or forged number, not a window (RFC 7323 allows 2^30). */
+const distanceMax = 1 << 25;
+
+/** How long to wait for bytes that may still come. Packets are the flow's own. */
+export const patience = {
+  /** A hole that the other side acknowledged: only a late copy can fill it. */
+  acknowledgedPackets: 16,
+  acknowledged: 300e3,
+  /** Nothing is known of the other side. */
+  oneSided: 3e6,
+  /** Lost on its way and to be sent again (RFC 6298 backs off to a minute). */
+  network: 30e6,
+  /** Pages a direction may hold before it must give way. */
+  pages: 128,
+} as const;
+
+export class Reassembler {
+  readonly #table: FlowTable;
+  readonly #pages: PagePool;
+  readonly #sink: StreamSink;
+  readonly #counters: FlowCounters;
+  readonly #chunk = new Chunk();
+  /** The segment that is being stored; the fields of a chunk, `missing` is what the capture cut. */
+  readonly #segment = new Chunk();
+  /** Time of the packet at hand. */
+  now = 0.5;
+
+  constructor(table: FlowTable, pages: PagePool, sink: StreamSink, counters: FlowCounters) {
+    this.#table = table;
+    this.#pages = pages;
+    this.#sink = sink;
+    this.#counters = counters;
+  }
+
+  /** Takes the payload of a packet that `side` sent; `seq` is the number of its first byte. */
+  accept(slot: number, side: number, p: Packet, seq: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    const ahead = (seq - w[half + H.next]!) | 0;
+    if ((w[b + F.state]! & S.opaque) !== 0) {
+      this.#count(slot, half, ahead, p.payloadLength);
+      return;
+    }
+    let from = p.payloadFrom;
+    if (ahead === 0 && w[half + H.pages]! < 0 && this.#awaited(b, side, p.ack) === 0) {
+      from = this.#deliver(slot, side, p.bytes, from, p.payloadTo, p.ack, p.time);
+      if (from < 0) return;
+      if (from === p.payloadTo) {
+        const cut = p.payloadLength - (p.payloadTo - p.payloadFrom);
+        if (cut > 0) this.#gap(slot, side, cut);
+        if (w[b + F.halves + (1 - side) * halfWords + H.pages]! >= 0) this.#advance(slot);
+        return;
+      }
+    } else if (ahead > distanceMax || ahead + p.payloadLength <= 0) {
+      if (ahead > distanceMax || ahead < -distanceMax) this.#counters.outOfWindow++;
+      return;
+    }
+    this.#keep(slot, side, p, from, seq);
+  }
+
+  /** Called with every packet of a flow that waits: gives way when patience is over. */
+  impatient(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const waited = this.now - this.#table.doubles[(b + F.stuckTime) >> 1]!;
+    const packets = w[b + F.packets]! - w[b + F.stuckPackets]!;
+    const halves = b + F.halves;
+    const both = (w[b + F.state]! & (S.seen * 3)) === S.seen * 3;
+    const full =
+      w[halves + H.pageCount]! > patience.pages ||
+      w[halves + halfWords + H.pageCount]! > patience.pages;
+    const hard = full || waited >= (both ? patience.network : patience.oneSided);
+    const soft = packets >= patience.acknowledgedPackets || waited >= patience.acknowledged;
+    if (hard || soft) {
+      if (this.#giveWay(slot, hard)) this.#advance(slot);
+    }
+    this.#note(slot);
+  }
+
+  /** Delivers everything that waits, declaring what is missing; for the end of a flow. */
+  finish(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    for (let round = 0; round < 4 * patience.pages + 64; round++) {
+      const halves = b + F.halves;
+      if (w[halves + H.pages]! < 0 && w[halves + halfWords + H.pages]! < 0) break;
+      this.#giveWay(slot, true);
+      this.#advance(slot);
+    }
+    this.#acknowledgedTail(slot, 0);
+    this.#acknowledgedTail(slot, 1);
+    this.release(slot);
+  }
+
+  /** Gives all pages of a flow back. */
+  release(slot: number): void {
+    const w = this.#table.words;
+    for (let side = 0; side < 2; side++) {
+      const half = slot * flowWords + F.halves + side * halfWords;
+      while (w[half + H.pages]! >= 0) this.#pop(half);
+    }
+    w[slot * flowWords + F.state]! &= ~S.stuck;
+  }
+
+  /** At the end, bytes that one side acknowledged and we never saw were lost too. */
+  #acknowledgedTail(slot: number, side: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    if ((state & S.opaque) !== 0 || (state & (S.seen << side)) === 0) return;
+    const other = b + F.halves + (1 - side) * halfWords;
+    if ((state & (S.acked << (1 - side))) === 0) return;
+    const missing = this.#awaited(b, 1 - side, w[other + H.ack]!);
+    if (missing > 0) this.#gap(slot, side, missing);
+  }
+
+  /** Streams that nobody reads: how far they went. */
+  #count(slot: number, half: number, ahead: number, length: number): void {
+    const fresh = ahead + length;
+    if (fresh <= 0 || ahead > distanceMax) return;
+    const w = this.#table.words;
+    w[half + H.next] = (w[half + H.next]! + fresh) | 0;
+    this.#table.doubles[(half + H.bytes) >> 1]! += Math.min(fresh, length);
+    this.#table.words[slot * flowWords + F.state]! &= ~S.stuck;
+  }
+
+  /** Bytes of the other side that `side` acknowledged and we have not seen; 0 if none. */
+  #awaited(b: number, side: number, ack: number): number {
+    const w = this.#table.words;
+    const state = w[b + F.state]!;
+    const other = 1 - side;
+    if ((state & (S.seen << other)) === 0) return 0;
+    const half = b + F.halves + other * halfWords;
+    const missing = (ack - w[half + H.next]!) | 0;
+    if (missing <= 0 || missing > distanceMax) return 0;
+    // An acknowledged FIN counts one (RFC 9293 section 3.4), and is no byte.
+    const fin = (state & (S.fin << other)) !== 0 && ((ack - w[half + H.fin]!) | 0) === 1 ? 1 : 0;
+    if (w[half + H.pages]! < 0) return missing - fin;
+    return Math.max(0, ((ack - this.#extent(half)) | 0) - fin);
+  }
+
+  /** Number behind the bytes that are there without a hole, delivered or waiting for the sink. */
+  #extent(half: number): number {
+    const w = this.#table.words;
+    const pages = this.#pages;
+    let end = w[half + H.next]!;
+    for (let page = w[half + H.pages]!; page >= 0; page = pages.next(page)) {
+      if (((pages.seq(page) - end) | 0) > 0) break;
+      end = (pages.seq(page) + pages.length(page) - pages.skip(page)) | 0;
+    }
+    return end;
+  }
+
+  // long: one straight line, and every field matters
+  #deliver(
+    slot: number,
+    side: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    ack: number,
+    time: number,
+  ): number {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    const chunk = this.#chunk;
+    chunk.session = w[b + F.session]!;
+    chunk.dir = side;
+    chunk.bytes = bytes;
+    chunk.from = from;
+    chunk.to = to;
+    chunk.seq = w[half + H.next]!;
+    chunk.ack = ack;
+    chunk.time = time;
+    chunk.sides = w[b + F.state]! & 3;
+    const read = this.#sink.data(chunk);
+    const count = (read < 0 ? to : read) - from;
+    w[half + H.next] = (w[half + H.next]! + count) | 0;
+    this.#table.doubles[(half + H.bytes) >> 1]! += count;
+    if (read < 0) {
+      w[b + F.state]! |= S.opaque;
+      this.release(slot);
+    }
+    return read;
+  }
+
+  #gap(slot: number, side: number, missing: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    this.#counters.gaps++;
+    this.#counters.gapBytes += missing;
+    const chunk = this.#chunk;
+    chunk.session = w[b + F.session]!;
+    chunk.dir = side;
+    chunk.seq = w[half + H.next]!;
+    chunk.missing = missing;
+    chunk.time = this.now;
+    chunk.sides = w[b + F.state]! & 3;
+    w[half + H.next] = (w[half + H.next]! + missing) | 0;
+    if (chunk.session >= 0) this.#sink.gap(chunk);
+    this.#restart(b);
+  }
+
+  /** Patience begins anew with every step forward. */
+  #restart(b: number): void {
+    this.#table.doubles[(b + F.stuckTime) >> 1] = this.now;
+    this.#table.words[b + F.stuckPackets] = this.#table.words[b + F.packets]!;
+  }
+
+  /** Marks the flow as waiting or not. */
+  #note(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const waits = w[b + F.halves + H.pages]! >= 0 || w[b + F.halves + halfWords + H.pages]! >= 0;
+    const state = w[b + F.state]!;
+    if (!waits) {
+      w[b + F.state] = state & ~S.stuck;
+    } else if ((state & S.stuck) === 0) {
+      w[b + F.state] = state | S.stuck;
+      this.#restart(b);
+    }
+  }
+
+  /** Delivers what waits, in both directions, until nothing moves. */
+  #advance(slot: number): void {
+    let moved = true;
+    while (moved) {
+      moved = this.#drain(slot, 0);
+      if (this.#drain(slot, 1)) moved = true;
+    }
+    this.#note(slot);
+  }
+
+  #drain(slot: number, side: number): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    let moved = false;
+    for (;;) {
+      const page = w[half + H.pages]!;
+      if (page < 0) return moved;
+      const ahead = (this.#pages.seq(page) - w[half + H.next]!) | 0;
+      if (ahead > 0) return moved;
+      if (ahead < 0) this.#skipDelivered(page, -ahead);
+      if (this.#awaited(b, side, this.#pages.ack(page)) > 0) return moved;
+      const before = w[half + H.next]!;
+      if (!this.#read(slot, side, page)) return moved || w[half + H.next] !== before;
+      this.#restart(b);
+      moved = true;
+    }
+  }
+
+  /** Hands a page to the sink; false when the sink wants to wait before its end. */
+  #read(slot: number, side: number, page: number): boolean {
+    const pages = this.#pages;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    const from = pages.base(page) + pages.skip(page);
+    const to = pages.base(page) + pages.length(page);
+    const ack = pages.ack(page);
+    const cut = pages.cut(page);
+    if (from < to) {
+      const read = this.#deliver(slot, side, pages.bytes, from, to, ack, pages.time(page));
+      if (read < 0) return true;
+      if (read < to) {
+        pages.advance(page, read - from);
+        return false;
+      }
+    }
+    this.#pop(half);
+    if (cut > 0) this.#gap(slot, side, cut);
+    return true;
+  }
+
+  #skipDelivered(page: number, count: number): void {
+    const left = this.#pages.length(page) - this.#pages.skip(page);
+    this.#pages.advance(page, Math.min(count, left));
+  }
+
+  #pop(half: number): void {
+    const w = this.#table.words;
+    const page = w[half + H.pages]!;
+    w[half + H.pages] = this.#pages.next(page);
+    w[half + H.pageCount]!--;
+    this.#pages.give(page);
+  }
+
+  /** One step past whatever blocks: a lost hole, a lost answer, or (hard) anything. */
+  #giveWay(slot: number, hard: boolean): boolean {
+    for (let side = 0; side < 2; side++) {
+      if (this.#giveWaySide(slot, side, hard)) return true;
+    }
+    if (!hard) return false;
+    // Both sides claim to have seen what the other has not sent: believe neither.
+    for (let side = 0; side < 2; side++) {
+      const page = this.#table.words[slot * flowWords + F.halves + side * halfWords + H.pages]!;
+      if (page < 0) continue;
+      if (!this.#read(slot, side, page)) this.#sink.force(this.#session(slot), side);
+      return true;
+    }
+    return false;
+  }
+
+  #giveWaySide(slot: number, side: number, hard: boolean): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    const page = w[half + H.pages]!;
+    if (page < 0) return false;
+    const other = b + F.halves + (1 - side) * halfWords;
+    const hole = (this.#pages.seq(page) - w[half + H.next]!) | 0;
+    if (hole > 0) {
+      const acked =
+        (w[b + F.state]! & (S.acked << (1 - side))) === 0
+          ? 0
+          : (w[other + H.ack]! - w[half + H.next]!) | 0;
+      const lost = hard || acked >= hole ? hole : acked;
+      if (lost <= 0 || lost > distanceMax) return false;
+      this.#gap(slot, side, lost);
+      return true;
+    }
+    const awaited = this.#awaited(b, side, this.#pages.ack(page));
+    if (awaited > 0) {
+      const otherPage = w[other + H.pages]!;
+      const ack = this.#pages.ack(page);
+      if (otherPage >= 0 && ((this.#pages.seq(otherPage) - ack) | 0) < 0) return false;
+      this.#gap(slot, 1 - side, awaited);
+      return true;
+    }
+    if (hard) this.#sink.force(this.#session(slot), side);
+    return hard;
+  }
+
+  #session(slot: number): number {
+    return this.#table.words[slot * flowWords + F.session]!;
+  }
+
+  /** Stores what of the packet's payload from `from` on is not delivered yet, then moves on. */
+  #keep(slot: number, side: number, p: Packet, from: number, seq: number): void {
+    const w = this.#table.words;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    const s = this.#segment;
+    const next = w[half + H.next]!;
+    s.bytes = p.bytes;
+    s.to = p.payloadTo;
+    s.ack = p.ack;
+    s.time = p.time;
+    s.seq = (seq + from - p.payloadFrom) | 0;
+    const old = (next - s.seq) | 0;
+    s.from = old > 0 ? Math.min(from + old, s.to) : from;
+    s.seq = (s.seq + (s.from - from)) | 0;
+    s.missing = p.payloadLength - (p.payloadTo - p.payloadFrom);
+    if (s.from < s.to) this.#store(slot, half);
+    this.#advance(slot);
+    if (w[slot * flowWords + F.state]! & S.stuck) this.impatient(slot);
+  }
+
+  /** Puts the segment's bytes between those that wait; see the drawing above. */
+  #store(slot: number, half: number): void {
+    const pages = this.#pages;
+    const s = this.#segment;
+    let previous = -1;
+    let page = this.#table.words[half + H.pages]!;
+    while (s.from < s.to) {
+      const ahead = page < 0 ? s.to - s.from : (pages.seq(page) - s.seq) | 0;
+      if (ahead > 0) {
+        const count = Math.min(ahead, s.to - s.from);
+        previous = this.#put(half, previous, count);
+        if (previous < 0) return;
+        continue;
+      }
+      const end = pages.length(page) - pages.skip(page) + ahead;
+      if (end > 0) this.#drop(slot, page, -ahead, Math.min(end, s.to - s.from));
+      previous = page;
+      page = pages.next(page);
+    }
+    if (s.missing > 0 && previous >= 0) pages.setCut(previous, s.missing);
+  }
+
+  /** Skips `count` bytes of the segment that the page has already, `at` bytes into it. */
+  #drop(slot: number, page: number, at: number, count: number): void {
+    const s = this.#segment;
+    const start = this.#pages.base(page) + this.#pages.skip(page) + at;
+    for (let i = 0; i < count; i++) {
+      if (this.#pages.bytes[start + i] !== s.bytes[s.from + i]) {
+        this.#sink.anomaly(this.#session(slot), FlowAnomaly.overlapConflict);
+        break;
+      }
+    }
+    s.from += count;
+    s.seq = (s.seq + count) | 0;
+  }
+
+  /** Copies `count` bytes of the segment into pages behind `previous`; the last page, or -1. */
+  #put(half: number, previous: number, count: number): number {
+    const w = this.#table.words;
+    const pages = this.#pages;
+    const s = this.#segment;
+    let last = previous;
+    let left = count;
+    while (left > 0) {
+      const page = pages.take();
+      if (page < 0) {
+        this.#counters.pagesExhausted++;
+        return -1;
+      }
+      const n = Math.min(left, pageBytes);
+      pages.set(page, s.seq, n, s.ack, s.time);
+      pages.bytes.set(s.bytes.subarray(s.from, s.from + n), pages.base(page));
+      pages.setNext(page, last < 0 ? w[half + H.pages]! : pages.next(last));
+      if (last < 0) w[half + H.pages] = page;
+      else pages.setNext(last, page);
+      w[half + H.pageCount]!++;
+      last = page;
+      left -= n;
+      s.from += n;
+      s.seq = (s.seq + n) | 0;
+    }
+    return last;
+  }
+}

@@ -1,0 +1,58 @@
+// Addresses of rows as text: IPv4 dotted, IPv6 as RFC 5952 writes it.
+
+import ipaddr from 'ipaddr.js';
+import type { RowCursor } from '../batch/row.js';
+import type { JsonText } from './json.js';
+
+/** IPv6 texts that are remembered; a busy server comes back in every row. */
+const rememberedMax = 4096;
+
+export class AddressText {
+  readonly #six = new Map<string, string>();
+
+  /** Writes the address at word `at` of the row, without quotes. */
+  write(json: JsonText, row: RowCursor, at: number): void {
+    json.growFor(48);
+    if (row.ip === 4) {
+      this.#four(json, row.word(at + 3));
+      return;
+    }
+    const text = this.text(row, at);
+    json.length += json.bytes.write(text, json.length, 'latin1');
+  }
+
+  /** The address as a string. */
+  text(row: RowCursor, at: number): string {
+    if (row.ip === 4) return dotted(row.word(at + 3));
+    const key = `${row.word(at)} ${row.word(at + 1)} ${row.word(at + 2)} ${row.word(at + 3)}`;
+    let text = this.#six.get(key);
+    if (text === undefined) {
+      const parts: number[] = [];
+      for (let i = 0; i < 4; i++) {
+        const word = row.word(at + i);
+        parts.push(word >>> 16, word & 0xffff);
+      }
+      text = new ipaddr.IPv6(parts).toRFC5952String();
+      if (this.#six.size >= rememberedMax) this.#six.clear();
+      this.#six.set(key, text);
+    }
+    return text;
+  }
+
+  #four(json: JsonText, word: number): void {
+    const bytes = json.bytes;
+    let at = json.length;
+    for (let shift = 24; shift >= 0; shift -= 8) {
+      const part = (word >>> shift) & 0xff;
+      if (part > 99) bytes[at++] = 48 + ((part / 100) | 0);
+      if (part > 9) bytes[at++] = 48 + (((part / 10) | 0) % 10);
+      bytes[at++] = 48 + (part % 10);
+      if (shift > 0) bytes[at++] = 46;
+    }
+    json.length = at;
+  }
+}
+
+function dotted(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}`;
+}

@@ -1,0 +1,26 @@
+// The figures of a `stats` event as the outputs need them. The engine gives them.
+
+/** Counters since the start; contracts name every key. */
+export interface Stats {
+  readonly packets: number;
+  /** Bytes the packets had on the wire. */
+  readonly bytes: number;
+  /** Packets that held a TCP segment; every other one is in `skipped` under its reason. */
+  readonly decoded: number;
+  readonly skipped: Readonly<Record<string, number>>;
+  /** Second copies of a packet from an ingress-and-egress mirror; they are in `decoded` too. */
+  readonly duplicates: number;
+  readonly flows: number;
+  /** Connections that never carried payload. */
+  readonly half_open: number;
+  /** Connections with payload that are not mail. */
+  readonly other: number;
+  readonly sessions: number;
+  readonly transactions: number;
+  readonly reassembly_gaps: number;
+  readonly gap_bytes: number;
+  readonly kernel_drops: number;
+  /** Flows given up to make room. */
+  readonly evicted: number;
+  readonly uptime_ms: number;
+}

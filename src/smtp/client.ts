@@ -1,0 +1,546 @@
+// The client's direction: lines into commands, data into sizes, AUTH answers into nothing.
+
+import type { Chunk } from '../flow/sink.js';
+import { Anomaly } from './anomaly.js';
+import type { Body } from './body.js';
+import { type Dialogue, Mode } from './dialogue.js';
+import { decimal, isSpace, Path, parsePath, sizeParameter } from './path.js';
+import { Bit, E, nameBytesMax, type Store, T, TxBit, X } from './store.js';
+import type { TlsReader } from './tls.js';
+import { isStrong, Verb, verbOf } from './verb.js';
+
+const lineFeed = 10;
+const carriageReturn = 13;
+const space = 32;
+/** Bytes that are kept of a line; RFC 5321 section 4.5.3.1.6 allows 1,000. */
+export const lineBytesMax = 2000;
+/** Lines without any command after which a stream on a mail port is not SMTP. */
+const noiseLinesMax = 8;
+const chunkBytesMax = 0x7fffffff;
+
+export class ClientReader {
+  readonly #store: Store;
+  readonly #dialogue: Dialogue;
+  readonly #body: Body;
+  readonly #tls: TlsReader;
+  readonly #path = new Path();
+  /** The chunk that is being read. */
+  #seq = 0;
+  #ack = 0;
+  #time = 0.5;
+  #alone = false;
+  /** The line that is being judged. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
+
+  constructor(store: Store, dialogue: Dialogue, body: Body, tls: TlsReader) {
+    this.#store = store;
+    this.#dialogue = dialogue;
+    this.#body = body;
+    this.#tls = tls;
+  }
+
+  /** Reads ordered bytes; gives how far, or -1 when nothing more of the connection is wanted. */
+  feed(c: Chunk): number {
+    const s = c.session;
+    const w = this.#store.sessions.words;
+    this.#ack = c.ack;
+    this.#time = c.time;
+    this.#alone = (c.sides & 2) === 0;
+    if (!this.#store.has(s, Bit.begun)) this.#begin(s, c);
+    let at = c.from;
+    while (at < c.to) {
+      this.#seq = (c.seq - c.from) | 0;
+      const mode = w[s + X.clientMode]!;
+      if (mode === Mode.maybeEnd) {
+        if (!this.#leaveMaybeEnd(s)) break;
+        continue;
+      }
+      const next = this.#step(s, mode, c, at);
+      if (next === at) break;
+      if (next < 0) return -1;
+      at = next;
+    }
+    if (at === c.to) w[s + X.gapAck] = c.ack;
+    return at;
+  }
+
+  /** `c.missing` bytes of the client are lost. */
+  gap(c: Chunk): void {
+    const s = c.session;
+    const w = this.#store.sessions.words;
+    const mode = w[s + X.clientMode]!;
+    const alone = (c.sides & 2) === 0;
+    const t = w[s + X.clientTx]!;
+    if (mode === Mode.data || mode === Mode.maybeEnd) {
+      if (mode === Mode.maybeEnd) w[s + X.clientMode] = Mode.data;
+      if (t < 0) return;
+      this.#body.lost(s, t, c.missing);
+      this.#store.transactions.words[t + T.bits]! |= TxBit.gapInData;
+      return;
+    }
+    if (mode === Mode.bdat && c.missing <= w[s + X.remaining]!) {
+      w[s + X.remaining]! -= c.missing;
+      if (t >= 0) this.#body.lost(s, t, 0);
+      if (w[s + X.remaining] === 0) this.#endChunk(s);
+      return;
+    }
+    this.#store.cells.release(w, s + X.clientLine);
+    this.#store.unset(s, Bit.discardClient);
+    w[s + X.clientMode] = Mode.unknown;
+    this.#dialogue.clientGap(s, (c.seq + c.missing) | 0, alone);
+  }
+
+  /** Reads on without the answer it waits for. */
+  force(s: number): void {
+    const w = this.#store.sessions.words;
+    const mode = w[s + X.clientMode]!;
+    if (mode === Mode.waitData) w[s + X.clientMode] = Mode.dataMaybe;
+    else if (mode === Mode.waitTls) w[s + X.clientMode] = Mode.tlsDue;
+    else if (mode === Mode.waitAuth) {
+      w[s + X.clientMode] = Mode.authLine;
+      w[s + X.remaining] = -1;
+    } else if (mode === Mode.maybeEnd) {
+      w[s + X.clientMode] = Mode.data;
+      this.#body.resume(s, w[s + X.remaining]!);
+    }
+  }
+
+  /** The first client bytes: TLS, or early, or nothing special. */
+  #begin(s: number, c: Chunk): void {
+    const w = this.#store.sessions.words;
+    this.#store.set(s, Bit.begun | Bit.clientSeen);
+    if (c.bytes[c.from] === 0x16 && !this.#store.has(s, Bit.reply)) {
+      this.#store.set(s, Bit.implicitTls);
+      w[s + X.clientMode] = Mode.hello;
+    }
+  }
+
+  #step(s: number, mode: number, c: Chunk, at: number): number {
+    switch (mode) {
+      case Mode.data:
+        return this.#data(s, c, at);
+      case Mode.bdat:
+        return this.#chunk(s, c, at);
+      case Mode.waitData:
+      case Mode.waitAuth:
+      case Mode.waitTls:
+        return at;
+      case Mode.tlsDue:
+        return this.#tlsDue(s, c, at);
+      case Mode.hello:
+        return this.#tls.feed(s, c.bytes, at, c.to) ? -1 : c.to;
+      default:
+        return this.#line(s, mode, c, at);
+    }
+  }
+
+  /** One line, or the beginning of one. */
+  #line(s: number, mode: number, c: Chunk, at: number): number {
+    const w = this.#store.sessions.words;
+    let end = at;
+    while (end < c.to && c.bytes[end] !== lineFeed) end++;
+    // Nothing that AUTH is answered with is ever kept (contracts 2.2).
+    const secret = mode === Mode.authLine && w[s + X.remaining]! > 0;
+    if (!secret) {
+      const room = lineBytesMax - w[s + X.clientLine + 2]!;
+      if (end === c.to || w[s + X.clientLine + 2]! > 0) {
+        if (end - at > room) this.#store.countAnomaly(s, Anomaly.lineTooLong);
+        const stop = Math.min(end, at + Math.max(0, room));
+        this.#store.cells.keep(w, s + X.clientLine, c.bytes, at, stop);
+      }
+    }
+    if (end === c.to) return end;
+    this.#bytes = c.bytes;
+    this.#from = at;
+    this.#to = end;
+    if (!secret && w[s + X.clientLine + 2]! > 0) {
+      this.#bytes = this.#store.scratch;
+      this.#from = 0;
+      this.#to = this.#store.cells.copy(w, s + X.clientLine, this.#bytes, 0);
+      this.#store.cells.release(w, s + X.clientLine);
+    }
+    if (this.#to > this.#from && this.#bytes[this.#to - 1] === carriageReturn) this.#to--;
+    this.#seq = (this.#seq + end + 1) | 0;
+    return this.#judge(s, mode) ? end + 1 : -1;
+  }
+
+  /** A whole line in a mode that reads lines; false: no more of this connection is wanted. */
+  #judge(s: number, mode: number): boolean {
+    const w = this.#store.sessions.words;
+    const verb = verbOf(this.#bytes, this.#from, this.#to);
+    if (mode === Mode.command) return this.#command(s, verb);
+    const command = isCommand(verb, this.#bytes, this.#from, this.#to);
+    if (mode === Mode.dataMaybe && !command) {
+      this.#beginData(s);
+      return true;
+    }
+    if (mode === Mode.authLine && (!command || w[s + X.remaining]! > 0)) {
+      this.#authLine(s);
+      return true;
+    }
+    if (mode === Mode.unknown && !command) {
+      if (this.#to - this.#from === 1 && this.#bytes[this.#from] === 46) this.#endUnseen(s);
+      return true;
+    }
+    w[s + X.clientMode] = Mode.command;
+    return this.#command(s, verb);
+  }
+
+  #command(s: number, verb: number): boolean {
+    const w = this.#store.sessions.words;
+    if (verb === Verb.unknown) {
+      this.#store.countAnomaly(s, Anomaly.unknownCommand);
+      this.#store.set(s, Bit.clientNoise);
+      if (!this.#store.has(s, Bit.verb)) {
+        if (!this.#store.has(s, Bit.mailPort | Bit.banner)) return false;
+        if (this.#store.anomalyCount(s, Anomaly.unknownCommand) > noiseLinesMax) return false;
+      }
+    } else {
+      this.#store.set(s, isStrong(verb) ? Bit.verb | Bit.strong : Bit.verb);
+    }
+    if (verb === Verb.data && this.#alone) this.#ensureTx(s);
+    const e = this.#store.openEntry(verb);
+    if (e < 0) return true;
+    const ew = this.#store.entries.words;
+    ew[e + E.end] = this.#seq;
+    ew[e + E.ack] = this.#ack;
+    this.#store.entries.doubles[(e + E.time) >> 1] = this.#time;
+    this.#argument(s, e, verb);
+    const kind = ew[e + E.verb]!;
+    const size = ew[e + E.size]!;
+    if (endsEnvelope(kind)) w[s + X.clientTx] = -1;
+    this.#next(s, kind, size);
+    // With nobody to answer, a chunk is over when its bytes are through, see `#chunk`.
+    this.#dialogue.push(s, e, this.#alone && size === 0);
+    return true;
+  }
+
+  /** What is read of a command's argument. */
+  #argument(s: number, e: number, verb: number): void {
+    const ew = this.#store.entries.words;
+    switch (verb) {
+      case Verb.ehlo:
+      case Verb.helo:
+      case Verb.lhlo: {
+        let at = this.#from + 4;
+        while (at < this.#to && isSpace(this.#bytes[at]!)) at++;
+        let end = this.#to;
+        while (end > at && isSpace(this.#bytes[end - 1]!)) end--;
+        this.#keepName(s, ew, e + E.text, at, end);
+        break;
+      }
+      case Verb.mail:
+        this.#mail(s, e);
+        break;
+      case Verb.rcpt:
+        if (this.#readPath(s)) this.#keepName(s, ew, e + E.text, this.#path.from, this.#path.to);
+        break;
+      case Verb.bdat:
+        this.#bdat(s, e);
+        break;
+      case Verb.auth:
+        this.#auth(s);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #readPath(s: number): boolean {
+    if (!parsePath(this.#bytes, this.#from + 4, this.#to, this.#path)) return false;
+    if (!this.#path.brackets) this.#store.countAnomaly(s, Anomaly.noBrackets);
+    return true;
+  }
+
+  #keepName(s: number, words: Int32Array, chain: number, from: number, to: number): void {
+    const stop = Math.min(to, from + nameBytesMax);
+    if (stop < to) this.#store.countAnomaly(s, Anomaly.nameTooLong);
+    if (!this.#store.cells.keep(words, chain, this.#bytes, from, stop)) this.#store.exhausted++;
+  }
+
+  #mail(s: number, e: number): void {
+    const w = this.#store.sessions.words;
+    const t = this.#openTx(s);
+    this.#store.entries.words[e + E.tx] = t;
+    w[s + X.clientTx] = t;
+    if (t < 0) return;
+    const tw = this.#store.transactions.words;
+    tw[t + T.bits]! |= TxBit.mail;
+    if (!this.#readPath(s)) return;
+    const { from, to, rest } = this.#path;
+    this.#keepName(s, tw, t + T.mailFrom, from, to);
+    const size = sizeParameter(this.#bytes, rest, this.#to);
+    this.#store.transactions.doubles[(t + T.sizeDeclared) >> 1] = size;
+  }
+
+  #openTx(s: number): number {
+    const t = this.#store.openTransaction(this.#time);
+    if (t < 0) return -1;
+    const gaps = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
+    this.#store.transactions.doubles[(t + T.gapsBase) >> 1] = gaps;
+    if (this.#alone) this.#store.transactions.words[t + T.bits]! |= TxBit.clientOnly;
+    return t;
+  }
+
+  /** DATA or BDAT without a MAIL that we saw, and nobody to ask: it has a transaction all the same. */
+  #ensureTx(s: number): number {
+    const w = this.#store.sessions.words;
+    if (w[s + X.clientTx]! >= 0) return -1;
+    const t = this.#openTx(s);
+    w[s + X.clientTx] = t;
+    return t;
+  }
+
+  /** BDAT size [LAST] (RFC 3030 section 2). A size that is none makes it no command. */
+  #bdat(s: number, e: number): void {
+    const ew = this.#store.entries.words;
+    const b = this.#bytes;
+    const to = this.#to;
+    let at = this.#from + 4;
+    while (at < to && isSpace(b[at]!)) at++;
+    const size = decimal(b, at, to);
+    if (size < 0 || size > chunkBytesMax) {
+      this.#store.countAnomaly(s, Anomaly.malformedBdat);
+      ew[e + E.verb] = Verb.other;
+      return;
+    }
+    while (at < to && !isSpace(b[at]!)) at++;
+    while (at < to && isSpace(b[at]!)) at++;
+    const last = to - at >= 4 && b.toString('latin1', at, at + 4).toUpperCase() === 'LAST';
+    ew[e + E.value] = last ? 1 : 0;
+    ew[e + E.size] = size;
+    ew[e + E.tx] = this.#ensureTx(s);
+    ew[e + E.end] = (this.#seq + size) | 0;
+    if (last) this.#store.set(s, Bit.lastChunk);
+    else this.#store.unset(s, Bit.lastChunk);
+    this.#countChunk(s, size);
+  }
+
+  #countChunk(s: number, size: number): void {
+    const w = this.#store.sessions.words;
+    const t = w[s + X.clientTx]!;
+    if (t < 0) return;
+    const tw = this.#store.transactions.words;
+    if ((tw[t + T.bits]! & TxBit.chunking) === 0) this.#body.begin(s, t);
+    tw[t + T.bits]! |= TxBit.chunking;
+    this.#store.transactions.doubles[(t + T.bytes) >> 1]! += size;
+    if (size === 0 && this.#store.has(s, Bit.lastChunk)) w[s + X.clientTx] = -1;
+  }
+
+  /** The mechanism's name; what stands behind it is a secret. */
+  #auth(s: number): void {
+    const w = this.#store.sessions.words;
+    const b = this.#bytes;
+    const to = this.#to;
+    let at = this.#from + 4;
+    while (at < to && isSpace(b[at]!)) at++;
+    let end = at;
+    while (end < to && end - at < 20 && b[end]! > space && b[end]! < 127) end++;
+    w[s + X.authAttempts]!++;
+    w[s + X.authCode] = 0;
+    this.#store.set(s, Bit.auth);
+    this.#tls.keepMechanism(s, b, at, end);
+    while (end < to && !isSpace(b[end]!)) end++;
+    while (end < to && isSpace(b[end]!)) end++;
+    w[s + X.remaining] = authLines(b, at, end < to);
+  }
+
+  /** The mode behind a command. */
+  #next(s: number, verb: number, size: number): void {
+    const w = this.#store.sessions.words;
+    switch (verb) {
+      case Verb.data:
+        w[s + X.clientMode] = this.#alone ? Mode.dataMaybe : Mode.waitData;
+        break;
+      case Verb.bdat:
+        w[s + X.remaining] = size;
+        w[s + X.clientMode] = size > 0 ? Mode.bdat : Mode.command;
+        break;
+      case Verb.auth:
+        if (!this.#alone) w[s + X.clientMode] = Mode.waitAuth;
+        else w[s + X.clientMode] = w[s + X.remaining] === 0 ? Mode.command : Mode.authLine;
+        break;
+      case Verb.startTls:
+        w[s + X.clientMode] = this.#alone ? Mode.tlsDue : Mode.waitTls;
+        break;
+      default:
+        w[s + X.clientMode] = Mode.command;
+    }
+  }
+
+  /** A line that answered AUTH: passed over. */
+  #authLine(s: number): void {
+    const w = this.#store.sessions.words;
+    if (this.#alone) {
+      if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0) w[s + X.clientMode] = Mode.command;
+      return;
+    }
+    w[s + X.clientMode] = Mode.waitAuth;
+    this.#pushBare(s, Verb.authLine);
+  }
+
+  #pushBare(s: number, verb: number): void {
+    const e = this.#store.openEntry(verb);
+    if (e < 0) return;
+    const ew = this.#store.entries.words;
+    ew[e + E.end] = this.#seq;
+    ew[e + E.ack] = this.#ack;
+    this.#store.entries.doubles[(e + E.time) >> 1] = this.#time;
+    this.#dialogue.push(s, e, this.#alone);
+  }
+
+  /** DATA's reply was not seen, and this line is no command: it is the message's first. */
+  #beginData(s: number): void {
+    const w = this.#store.sessions.words;
+    const t = this.#dialogue.unansweredData(s, this.#time);
+    w[s + X.clientMode] = t >= 0 ? Mode.data : Mode.unknown;
+    w[s + X.dataAck] = this.#ack;
+    if (t < 0) return;
+    this.#body.begin(s, t);
+    // The line is put together again with its end; a bare LF is taken for CRLF here.
+    const line = this.#store.scratch;
+    const length = Math.min(this.#to - this.#from, line.length - 16);
+    if (this.#bytes !== line) this.#bytes.copy(line, 0, this.#from, this.#from + length);
+    line[length] = carriageReturn;
+    line[length + 1] = lineFeed;
+    const end = this.#body.scan(s, t, line, 0, length + 2);
+    if (end < 0) return;
+    this.#body.dropDotLine(t, 3);
+    this.#endOfData(s);
+  }
+
+  /** After a loss, a lone dot: the end of data whose beginning we did not see. */
+  #endUnseen(s: number): void {
+    this.#store.set(s, Bit.uncertain);
+    this.#dialogue.dataEndUnseen(s, this.#time);
+    this.#endOfData(s);
+  }
+
+  #data(s: number, c: Chunk, at: number): number {
+    const w = this.#store.sessions.words;
+    const t = w[s + X.clientTx]!;
+    if (t < 0) {
+      w[s + X.clientMode] = Mode.unknown;
+      return this.#line(s, Mode.unknown, c, at);
+    }
+    const lost = (this.#store.transactions.words[t + T.bits]! & TxBit.gapInData) !== 0;
+    if (lost && ((c.ack - w[s + X.dataAck]!) | 0) > 0) {
+      // The server has spoken since: the end of the data was in what we missed.
+      w[s + X.clientMode] = Mode.unknown;
+      w[s + X.clientTx] = -1;
+      this.#dialogue.dataLost(s, c.time);
+      return this.#line(s, Mode.unknown, c, at);
+    }
+    const end = this.#body.scan(s, t, c.bytes, at, c.to);
+    if (end < 0) return c.to;
+    this.#seq = (this.#seq + end) | 0;
+    if (!this.#body.bare) {
+      this.#body.dropDotLine(t, 3);
+      this.#endOfData(s);
+      return end;
+    }
+    w[s + X.clientMode] = Mode.maybeEnd;
+    w[s + X.remaining] = this.#body.dotLine;
+    w[s + X.dubiousEnd] = this.#seq;
+    return end;
+  }
+
+  /**
+   * Bytes behind a dot line with a bare LF. True when it is settled what that line was: an end if
+   * the client has heard from the server since, not one if nobody can be heard.
+   */
+  #leaveMaybeEnd(s: number): boolean {
+    const w = this.#store.sessions.words;
+    if (((this.#ack - w[s + X.dataAck]!) | 0) > 0) {
+      this.#seq = w[s + X.dubiousEnd]!;
+      this.#dialogue.endBare(s);
+      this.#pushBare(s, Verb.dataEnd);
+      return true;
+    }
+    if (!this.#alone) return false;
+    w[s + X.clientMode] = Mode.data;
+    this.#body.resume(s, w[s + X.remaining]!);
+    return true;
+  }
+
+  #endOfData(s: number): void {
+    const w = this.#store.sessions.words;
+    w[s + X.clientMode] = Mode.command;
+    w[s + X.clientTx] = -1;
+    this.#pushBare(s, Verb.dataEnd);
+  }
+
+  /** Bytes of a BDAT chunk: counted already, only the header is looked at. */
+  #chunk(s: number, c: Chunk, at: number): number {
+    const w = this.#store.sessions.words;
+    const count = Math.min(c.to - at, w[s + X.remaining]!);
+    const t = w[s + X.clientTx]!;
+    if (t >= 0) this.#body.header(t, c.bytes, at, at + count);
+    w[s + X.remaining]! -= count;
+    if (w[s + X.remaining] === 0) this.#endChunk(s);
+    return at + count;
+  }
+
+  #endChunk(s: number): void {
+    const w = this.#store.sessions.words;
+    w[s + X.clientMode] = Mode.command;
+    if (this.#store.has(s, Bit.lastChunk)) w[s + X.clientTx] = -1;
+    if (this.#alone) this.#dialogue.answerAll(s, this.#time);
+  }
+
+  #tlsDue(s: number, c: Chunk, at: number): number {
+    const w = this.#store.sessions.words;
+    if (c.bytes[at] === 0x16) {
+      w[s + X.startTls] = 3;
+      w[s + X.clientMode] = Mode.hello;
+      return this.#tls.feed(s, c.bytes, at, c.to) ? -1 : c.to;
+    }
+    w[s + X.startTls] = 4;
+    this.#store.countAnomaly(s, Anomaly.clearAfterStartTls);
+    w[s + X.clientMode] = Mode.command;
+    return this.#line(s, Mode.command, c, at);
+  }
+}
+
+/** Answers that a client gives to a mechanism, where nobody counts them; -1 if unknown. */
+function authLines(bytes: Buffer, from: number, initial: boolean): number {
+  const name = bytes.toString('latin1', from, from + 5).toUpperCase();
+  if (name.startsWith('LOGIN')) return initial ? 1 : 2;
+  if (name.startsWith('PLAIN')) return initial ? 0 : 1;
+  return name.startsWith('CRAM-') ? 1 : -1;
+}
+
+function endsEnvelope(verb: number): boolean {
+  return verb === Verb.rset || (verb >= Verb.ehlo && verb <= Verb.lhlo) || verb === Verb.xclient;
+}
+
+/** Whether a line whose first word is a verb is a command by its whole shape. */
+function isCommand(verb: number, bytes: Buffer, from: number, to: number): boolean {
+  const length = to - from;
+  switch (verb) {
+    case Verb.mail:
+      return bytes.toString('latin1', from, Math.min(to, from + 10)).toUpperCase() === 'MAIL FROM:';
+    case Verb.rcpt:
+      return bytes.toString('latin1', from, Math.min(to, from + 8)).toUpperCase() === 'RCPT TO:';
+    case Verb.data:
+    case Verb.rset:
+    case Verb.quit:
+      return length === 4;
+    case Verb.startTls:
+      return length === 8;
+    case Verb.ehlo:
+    case Verb.helo:
+    case Verb.lhlo:
+      return length > 5 && bytes.indexOf(space, from + 5) >= to;
+    case Verb.bdat:
+      return length > 5 && bytes[from + 5]! >= 48 && bytes[from + 5]! <= 57;
+    case Verb.auth:
+      return length > 8;
+    case Verb.noop:
+      return length === 4;
+    default:
+      return false;
+  }
+}

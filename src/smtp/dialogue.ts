@@ -1,0 +1,542 @@
+// Joins the two directions: commands wait in order, replies answer them in order, and what a
+// transaction is follows the server's order. After a loss replies are given to commands only where
+// the acknowledgement numbers prove it:
+//
+//   a reply answers nothing that its sender had not received            (reply.ack >= command.end)
+//   354 answers DATA
+//   one command waits: the reply is its own
+//   the client went on, having received all there is: what waited before was answered, unseen
+//
+// Everything else that was lost stays unknown; a code is never guessed onto a command.
+
+import type { Body } from './body.js';
+import { Anomaly } from './anomaly.js';
+import { Bit, E, type Store, T, TxBit, X } from './store.js';
+import type { Transactions } from './transactions.js';
+import { Unseen } from './unseen.js';
+import { Verb } from './verb.js';
+
+/** What the client's bytes are at the moment; see client.ts. */
+export const Mode = {
+  command: 0,
+  /** DATA was sent; its reply decides what follows. */
+  waitData: 1,
+  /** DATA was sent and its reply will not come: the first line decides. */
+  dataMaybe: 2,
+  data: 3,
+  /** A dot line with a bare LF was read; the server decides whether it ended the data. */
+  maybeEnd: 4,
+  bdat: 5,
+  waitAuth: 6,
+  authLine: 7,
+  waitTls: 8,
+  /** STARTTLS was accepted. */
+  tlsDue: 9,
+  hello: 10,
+  /** After a gap or a start in mid-stream: commands or data. */
+  unknown: 11,
+} as const;
+
+/** A complete reply, one reused object. */
+export class Reply {
+  code = 0;
+  /** What the server had received when it began the reply. */
+  ack = 0;
+  /** Sequence number of its first byte. */
+  seq = 0;
+  /** Enhanced code's subject and detail (RFC 3463) as subject * 100 + detail, -1 without one. */
+  enhanced = -1;
+  lines = 0;
+  time = 0.5;
+  /** Bit 1 client seen, bit 2 server seen. */
+  sides = 0;
+}
+
+/** Entries that may wait for an answer; RFC 2920 sets none, a server's window does. */
+const queueMax = 2000;
+
+export class Dialogue {
+  readonly #store: Store;
+  readonly #body: Body;
+  readonly #transactions: Transactions;
+  readonly #unseen: Unseen;
+
+  constructor(store: Store, body: Body, transactions: Transactions) {
+    this.#store = store;
+    this.#body = body;
+    this.#transactions = transactions;
+    this.#unseen = new Unseen(store, body, transactions);
+  }
+
+  /** A command was read. `alone`: the server's side is not seen, so no answer will come. */
+  push(s: number, e: number, alone: boolean): void {
+    const w = this.#store.sessions.words;
+    const ew = this.#store.entries.words;
+    if (alone) {
+      this.#answer(s, e, 0, this.#store.entries.doubles[(e + E.time) >> 1]!);
+      return;
+    }
+    if (w[s + X.queueCount]! >= queueMax) this.#drop(s, this.#timeOf(e));
+    if (w[s + X.queueHead]! < 0) w[s + X.queueHead] = e;
+    else ew[w[s + X.queueTail]! + E.next] = e;
+    w[s + X.queueTail] = e;
+    w[s + X.queueCount]!++;
+  }
+
+  /**
+   * The client goes on, having received the server's bytes up to `ack`. After a loss this is the
+   * provable place: what waited was answered by bytes that we did not see.
+   */
+  clientSpeaks(s: number, ack: number, time: number): void {
+    const w = this.#store.sessions.words;
+    if (!this.#store.has(s, Bit.resync)) return;
+    if (((ack - w[s + X.serverNext]!) | 0) < 0) return;
+    const head = w[s + X.queueHead]!;
+    if (head >= 0 && ((ack - this.#store.entries.words[head + E.ack]!) | 0) <= 0) return;
+    this.#dropAll(s, time);
+    this.#store.unset(s, Bit.resync);
+  }
+
+  /** Bytes of the server were lost. */
+  serverGap(s: number): void {
+    const w = this.#store.sessions.words;
+    this.#store.unset(s, Bit.bannerDue);
+    if (w[s + X.queueHead]! >= 0) this.#store.set(s, Bit.resync);
+    const t = w[s + X.tx]!;
+    if (t >= 0) this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply;
+  }
+
+  /** Bytes of the client were lost where commands were due; they end before `end`. */
+  clientGap(s: number, end: number, alone: boolean): void {
+    this.#store.set(s, Bit.uncertain);
+    if (alone) return;
+    const e = this.#store.openEntry(Verb.gap);
+    if (e < 0) return;
+    this.#store.entries.words[e + E.end] = end;
+    this.#store.entries.words[e + E.ack] = this.#store.sessions.words[s + X.gapAck]!;
+    this.#store.set(s, Bit.resync);
+    this.push(s, e, false);
+  }
+
+  /** A complete reply. False: it cannot be judged before the client's bytes are read further. */
+  reply(s: number, r: Reply): boolean {
+    const w = this.#store.sessions.words;
+    const mode = w[s + X.clientMode]!;
+    if (mode === Mode.maybeEnd && !this.#bareEnd(s, r)) return false;
+    this.#note(s, r);
+    if (this.#isBanner(s, r)) return true;
+    const head = this.#eligible(s, r);
+    if (head < 0) {
+      this.#stray(s, r);
+    } else {
+      this.#pop(s);
+      this.#answer(s, head, r.code, r.time);
+    }
+    w[s + X.lastReplyAck] = r.ack;
+    return true;
+  }
+
+  /** The connection is over: what waits stays unanswered, what is open ends. */
+  end(s: number, time: number): void {
+    const w = this.#store.sessions.words;
+    const waited = this.#waitsForVerdict(s);
+    this.#dropAll(s, time);
+    this.#transactions.finish(s, time, waited);
+    this.#transactions.discard(s, w[s + X.clientTx]!);
+  }
+
+  /** Nobody will answer what waits. */
+  answerAll(s: number, time: number): void {
+    this.#dropAll(s, time);
+  }
+
+  /** The client writes a message though DATA's reply was not seen; gives its transaction, or -1. */
+  unansweredData(s: number, time: number): number {
+    const w = this.#store.sessions.words;
+    this.#dropAll(s, time);
+    const begun = w[s + X.clientTx] === w[s + X.tx] ? -1 : w[s + X.clientTx]!;
+    const t = this.#transactions.data(s, begun, time);
+    w[s + X.clientTx] = t;
+    return t;
+  }
+
+  /** A lone dot where data may have been: their transaction, if a reply to it follows. */
+  dataEndUnseen(s: number, time: number): void {
+    if (this.#store.sessions.words[s + X.tx]! < 0) this.#transactions.openTentative(s, time);
+  }
+
+  /** The open transaction's data ended in bytes that we did not see, and so did their reply. */
+  dataLost(s: number, time: number): void {
+    this.#store.set(s, Bit.uncertain);
+    this.#final(s, 0, time);
+  }
+
+  /** Whether a command waits whose answer could have decided the open transaction. */
+  #waitsForVerdict(s: number): boolean {
+    const ew = this.#store.entries.words;
+    let e = this.#store.sessions.words[s + X.queueHead]!;
+    for (; e >= 0; e = ew[e + E.next]!) {
+      const verb = ew[e + E.verb]!;
+      if (verb === Verb.mail || verb === Verb.rcpt || verb === Verb.data) return true;
+      if (verb === Verb.bdat || verb === Verb.dataEnd || verb === Verb.gap) return true;
+    }
+    return false;
+  }
+
+  #timeOf(e: number): number {
+    return this.#store.entries.doubles[(e + E.time) >> 1]!;
+  }
+
+  #note(s: number, r: Reply): void {
+    this.#store.set(s, Bit.reply);
+    if (r.code === 221) this.#store.set(s, Bit.quit);
+    if (r.code === 0) this.#store.countAnomaly(s, Anomaly.replyWithoutCode);
+  }
+
+  /** The first reply of a connection greets (RFC 5321 section 3.1), whoever spoke before it. */
+  #isBanner(s: number, r: Reply): boolean {
+    const w = this.#store.sessions.words;
+    if (!this.#store.has(s, Bit.bannerDue)) {
+      if (r.code !== 220 || w[s + X.queueHead]! >= 0 || this.#store.has(s, Bit.banner)) return false;
+    }
+    this.#store.unset(s, Bit.bannerDue);
+    if (r.code === 0) return false;
+    this.#store.set(s, Bit.banner);
+    w[s + X.bannerCode] = r.code;
+    w[s + X.lastReplyAck] = r.ack;
+    if (w[s + X.queueHead]! >= 0) this.#store.countAnomaly(s, Anomaly.earlyTalker);
+    return true;
+  }
+
+  /** The entry that the reply answers, at the head of the queue; -1 if that is not known. */
+  #eligible(s: number, r: Reply): number {
+    const w = this.#store.sessions.words;
+    const ew = this.#store.entries.words;
+    let head = w[s + X.queueHead]!;
+    if (head < 0) return -1;
+    if (r.code === 354) return this.#dataEntry(s, r);
+    if (!this.#store.has(s, Bit.resync)) {
+      return ((r.ack - ew[head + E.end]!) | 0) >= 0 ? head : -1;
+    }
+    if (ew[head + E.verb] === Verb.gap) {
+      const next = ew[head + E.next]!;
+      if (next < 0 || ((r.ack - ew[next + E.end]!) | 0) < 0) return -1;
+      if (((ew[next + E.ack]! - ew[head + E.ack]!) | 0) <= 0) return -1;
+      // The client had heard answers to what we missed before it said the next.
+      this.#drop(s, r.time);
+      head = next;
+    }
+    if (((r.ack - ew[head + E.end]!) | 0) < 0) return -1;
+    const second = ew[head + E.next]!;
+    const alone = second < 0 || ((r.ack - ew[second + E.end]!) | 0) < 0;
+    if (alone) this.#store.unset(s, Bit.resync);
+    return alone ? head : -1;
+  }
+
+  /** 354 answers the first DATA that the server had received; what waited before it is lost. */
+  #dataEntry(s: number, r: Reply): number {
+    const ew = this.#store.entries.words;
+    let e = this.#store.sessions.words[s + X.queueHead]!;
+    while (e >= 0 && ew[e + E.verb] !== Verb.data) e = ew[e + E.next]!;
+    if (e < 0 || ((r.ack - ew[e + E.end]!) | 0) < 0) return -1;
+    while (this.#store.sessions.words[s + X.queueHead] !== e) this.#drop(s, r.time);
+    this.#store.unset(s, Bit.resync);
+    return e;
+  }
+
+  /** A reply that answers nothing we saw. */
+  #stray(s: number, r: Reply): void {
+    const w = this.#store.sessions.words;
+    const mode = w[s + X.clientMode]!;
+    const clientSeen = (r.sides & 1) !== 0;
+    if (mode === Mode.data && clientSeen) {
+      this.#duringData(s, r);
+      return;
+    }
+    const head = w[s + X.queueHead]!;
+    const inGap = head >= 0 && this.#store.entries.words[head + E.verb] === Verb.gap;
+    const known = head >= 0 && !inGap;
+    if (!clientSeen || (this.#store.has(s, Bit.uncertain) && (!known || r.code === 354))) {
+      if (this.#inGapOnly(s, r) && this.#unseen.reply(s, r)) {
+        w[s + X.clientMode] = Mode.data;
+        w[s + X.dataAck] = w[s + X.serverNext]!;
+      }
+      return;
+    }
+    this.#store.countAnomaly(s, Anomaly.unexpectedReply);
+  }
+
+  /** Whether the reply can only answer bytes that we missed, not a later command that we know. */
+  #inGapOnly(s: number, r: Reply): boolean {
+    const ew = this.#store.entries.words;
+    const head = this.#store.sessions.words[s + X.queueHead]!;
+    if (head < 0 || r.code === 354) return true;
+    const next = ew[head + E.next]!;
+    return next < 0 || ((r.ack - ew[next + E.end]!) | 0) < 0;
+  }
+
+  /** The server speaks while we read data: their end was lost, or it gives up early. */
+  #duringData(s: number, r: Reply): void {
+    const w = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    const t = w[s + X.tx]!;
+    if (t < 0) return;
+    if ((tw[t + T.bits]! & TxBit.gapInData) === 0) {
+      this.#store.countAnomaly(s, Anomaly.unexpectedReply);
+      if (r.code >= 400) tw[t + T.finalCode] = r.code;
+      if (r.code >= 400) tw[t + T.finalBest] = r.code;
+      return;
+    }
+    w[s + X.clientMode] = Mode.unknown;
+    this.#store.set(s, Bit.uncertain);
+    w[s + X.clientTx] = -1;
+    this.#final(s, r.code, r.time);
+  }
+
+  /** Whether a dot line with a bare LF ended the data: yes, if the server answers right there. */
+  #bareEnd(s: number, r: Reply): boolean {
+    const w = this.#store.sessions.words;
+    const distance = (r.ack - w[s + X.dubiousEnd]!) | 0;
+    if (distance > 0) {
+      w[s + X.clientMode] = Mode.data;
+      this.#body.resume(s, w[s + X.remaining]!);
+      this.#store.countAnomaly(s, Anomaly.bareLfDot);
+      return false;
+    }
+    if (distance < 0) return true;
+    this.endBare(s);
+    const e = this.#store.openEntry(Verb.dataEnd);
+    if (e < 0) return true;
+    this.#store.entries.words[e + E.end] = r.ack;
+    this.push(s, e, false);
+    return true;
+  }
+
+  /** The dot line with a bare LF did end the data. */
+  endBare(s: number): void {
+    const w = this.#store.sessions.words;
+    const t = w[s + X.clientTx]!;
+    w[s + X.clientMode] = Mode.command;
+    w[s + X.clientTx] = -1;
+    if (t >= 0) this.#body.dropDotLine(t, w[s + X.remaining]!);
+    this.#store.countAnomaly(s, Anomaly.bareLfEnd);
+  }
+
+  #pop(s: number): void {
+    const w = this.#store.sessions.words;
+    const head = w[s + X.queueHead]!;
+    w[s + X.queueHead] = this.#store.entries.words[head + E.next]!;
+    if (w[s + X.queueHead]! < 0) w[s + X.queueTail] = -1;
+    w[s + X.queueCount]!--;
+  }
+
+  /** The head of the queue was answered, if at all, by bytes that we did not see. */
+  #drop(s: number, time: number): void {
+    const head = this.#store.sessions.words[s + X.queueHead]!;
+    this.#pop(s);
+    this.#answer(s, head, 0, time);
+  }
+
+  #dropAll(s: number, time: number): void {
+    while (this.#store.sessions.words[s + X.queueHead]! >= 0) this.#drop(s, time);
+  }
+
+  /** Gives an entry its reply, code 0 if that was not seen, and the entry's memory back. */
+  #answer(s: number, e: number, code: number, time: number): void {
+    const verb = this.#store.entries.words[e + E.verb]!;
+    const kept = verb === Verb.rcpt && this.#transactions.rcpt(s, e, code, time);
+    if (verb !== Verb.rcpt) this.#apply(s, e, code, time);
+    if (!kept) this.#store.closeEntry(e);
+  }
+
+  // long: one case for each verb
+  #apply(s: number, e: number, code: number, time: number): void {
+    const ew = this.#store.entries.words;
+    const taken = code < 300;
+    switch (ew[e + E.verb]) {
+      case Verb.ehlo:
+      case Verb.helo:
+      case Verb.lhlo:
+        this.#greet(s, e);
+        if (taken) this.#transactions.finish(s, time, false);
+        break;
+      case Verb.mail:
+        this.#transactions.mail(s, ew[e + E.tx]!, code, time);
+        if (taken) this.#store.unset(s, Bit.uncertain);
+        break;
+      case Verb.data:
+        this.#data(s, e, code);
+        break;
+      case Verb.bdat:
+        this.#bdat(s, e, code, time);
+        break;
+      case Verb.dataEnd:
+        this.#final(s, code, time);
+        break;
+      case Verb.rset:
+      case Verb.xclient:
+        if (taken) this.#transactions.finish(s, time, false);
+        break;
+      case Verb.quit:
+        this.#store.set(s, Bit.quit);
+        break;
+      case Verb.auth:
+      case Verb.authLine:
+        this.#auth(s, code);
+        break;
+      case Verb.startTls:
+        this.#startTls(s, code);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #greet(s: number, e: number): void {
+    const w = this.#store.sessions.words;
+    const ew = this.#store.entries.words;
+    const verb = ew[e + E.verb]!;
+    const before = this.#store.cells.copy(w, s + X.helo, this.#store.scratch, 0);
+    const after = this.#store.cells.copy(ew, e + E.text, this.#store.scratch, before);
+    const same =
+      after - before === before &&
+      this.#store.scratch.compare(this.#store.scratch, before, after, 0, before) === 0;
+    if (w[s + X.greeting] !== 0 && !same) w[s + X.heloChanges]!++;
+    w[s + X.greeting] = verb;
+    if (verb === Verb.lhlo) this.#store.set(s, Bit.lmtp);
+    else this.#store.unset(s, Bit.lmtp);
+    if (same && before > 0) return;
+    // The entry's chain becomes the session's.
+    this.#store.cells.release(w, s + X.helo);
+    for (let i = 0; i < 3; i++) {
+      w[s + X.helo + i] = ew[e + E.text + i]!;
+    }
+    ew[e + E.text] = -1;
+    ew[e + E.text + 2] = 0;
+  }
+
+  #data(s: number, e: number, code: number): void {
+    const w = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    if (code === 354) {
+      const t = this.#transactions.data(s, -1, this.#timeOf(e));
+      w[s + X.clientTx] = t;
+      w[s + X.clientMode] = t >= 0 ? Mode.data : Mode.unknown;
+      w[s + X.dataAck] = w[s + X.serverNext]!;
+      if (t < 0) return;
+      tw[t + T.dataCode] = code;
+      this.#body.begin(s, t);
+      return;
+    }
+    if (w[s + X.tx]! >= 0) tw[w[s + X.tx]! + T.dataCode] = code;
+    if (w[s + X.clientMode] !== Mode.waitData) return;
+    // A 2xx is no answer to DATA (RFC 5321 section 4.3.2): the client's next line tells.
+    w[s + X.clientMode] = code < 300 ? Mode.dataMaybe : Mode.command;
+  }
+
+  #bdat(s: number, e: number, code: number, time: number): void {
+    const w = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    const ew = this.#store.entries.words;
+    const begun = ew[e + E.tx]!;
+    if (code >= 300 && w[s + X.tx]! < 0) {
+      this.#transactions.discard(s, begun);
+      return;
+    }
+    const t = this.#transactions.data(s, begun, this.#timeOf(e));
+    if (t < 0) return;
+    tw[t + T.bits]! |= TxBit.chunking;
+    if (code >= 300 && tw[t + T.finalCode] === 0) {
+      tw[t + T.finalCode] = code;
+      tw[t + T.finalBest] = code;
+    }
+    if (code === 0) tw[t + T.bits]! |= TxBit.lostReply;
+    if (ew[e + E.value] !== 1) return;
+    this.#final(s, tw[t + T.finalCode]! > 0 ? tw[t + T.finalCode]! : code, time);
+  }
+
+  /** The reply to the end of the data; LMTP gives one for each accepted recipient (RFC 2033). */
+  #final(s: number, code: number, time: number): void {
+    const w = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    const t = w[s + X.tx]!;
+    if (t < 0) return;
+    tw[t + T.bits]! |= TxBit.ended;
+    if (code !== 0) tw[t + T.bits]! &= ~TxBit.tentative;
+    const lmtp = this.#store.has(s, Bit.lmtp);
+    if (lmtp && code !== 0 && this.#lmtpFinal(s, t, code)) return;
+    if (!lmtp) {
+      tw[t + T.finalCode] = code;
+      tw[t + T.finalBest] = code;
+    }
+    this.#transactions.finish(s, time, code === 0);
+  }
+
+  /** Files one of LMTP's final replies; true while more are due. */
+  #lmtpFinal(s: number, t: number, code: number): boolean {
+    const tw = this.#store.transactions.words;
+    const ew = this.#store.entries.words;
+    let left = 0;
+    let filed = false;
+    for (let e = tw[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+      if (ew[e + E.code]! < 200 || ew[e + E.code]! >= 300) continue;
+      if (ew[e + E.value] !== 0) continue;
+      if (filed) left++;
+      else ew[e + E.value] = code;
+      filed = true;
+    }
+    tw[t + T.finalCode] = Math.max(tw[t + T.finalCode]!, code);
+    const best = tw[t + T.finalBest]!;
+    if (best === 0 || lmtpRank(code) > lmtpRank(best)) tw[t + T.finalBest] = code;
+    if (left > 0) {
+      const e = this.#store.openEntry(Verb.dataEnd);
+      if (e < 0) return false;
+      this.#requeue(s, e);
+    }
+    return left > 0;
+  }
+
+  /** One more reply to the end of the data is due, before whatever waits. */
+  #requeue(s: number, e: number): void {
+    const w = this.#store.sessions.words;
+    const ew = this.#store.entries.words;
+    const head = w[s + X.queueHead]!;
+    ew[e + E.end] = w[s + X.replyAck]!;
+    ew[e + E.ack] = w[s + X.dataAck]!;
+    ew[e + E.next] = head;
+    w[s + X.queueHead] = e;
+    if (head < 0) w[s + X.queueTail] = e;
+    w[s + X.queueCount]!++;
+  }
+
+  #auth(s: number, code: number): void {
+    const w = this.#store.sessions.words;
+    if (code >= 300 && code < 400) {
+      w[s + X.clientMode] = Mode.authLine;
+      w[s + X.remaining] = 1;
+      return;
+    }
+    if (code !== 0) w[s + X.authCode] = code;
+    const mode = w[s + X.clientMode]!;
+    if (mode === Mode.waitAuth) w[s + X.clientMode] = code === 0 ? Mode.authLine : Mode.command;
+    if (code === 0) w[s + X.remaining] = -1;
+  }
+
+  #startTls(s: number, code: number): void {
+    const w = this.#store.sessions.words;
+    if (w[s + X.clientMode] !== Mode.waitTls && code !== 0) return;
+    if (code >= 400) {
+      w[s + X.startTls] = 2;
+      w[s + X.clientMode] = Mode.command;
+    } else {
+      if (code !== 0 && w[s + X.startTls] === 0) w[s + X.startTls] = 1;
+      w[s + X.clientMode] = Mode.tlsDue;
+    }
+  }
+}
+
+/** Of several verdicts the one that decides: a delivery, then hope, then refusal. */
+function lmtpRank(code: number): number {
+  if (code >= 200 && code < 300) return 3;
+  return code >= 400 && code < 500 ? 2 : 1;
+}

@@ -1,0 +1,147 @@
+// The SMTP stage: takes ordered bytes of connections, gives sessions and transactions.
+
+import { Dir, type Chunk, type StreamSink } from '../flow/sink.js';
+import { Body } from './body.js';
+import { ClientReader } from './client.js';
+import { ClientHelloReader } from './client-hello.js';
+import { Dialogue, Mode } from './dialogue.js';
+import { SessionEnd, type SmtpSink } from './events.js';
+import { ServerReader } from './server.js';
+import { Bit, Store, X } from './store.js';
+import { TlsReader } from './tls.js';
+import { Transactions } from './transactions.js';
+import { isStrong, verbOf } from './verb.js';
+
+/** Numbers of `Protocol` and `Closed` in the batch. */
+const Protocol = { unknown: 0, smtp: 1, lmtp: 2, tls: 3, notSmtp: 4 } as const;
+const closedByQuit = 0;
+
+export interface SmtpOptions {
+  /** Pool sizes that memory allows, see `limits.ts`. */
+  readonly sessionsMax: number;
+  readonly transactionsMax: number;
+  readonly entriesMax: number;
+  readonly cellsMax: number;
+  /** Recipients that a transaction's record lists. */
+  readonly rcptMax: number;
+}
+
+export class Smtp implements StreamSink {
+  readonly store: Store;
+  readonly #sink: SmtpSink;
+  readonly #body: Body;
+  readonly #dialogue: Dialogue;
+  readonly #client: ClientReader;
+  readonly #server: ServerReader;
+  readonly #end = new SessionEnd();
+  /** Sessions and transactions that were written. */
+  sessions = 0;
+  transactions = 0;
+
+  /** `sha256` gives the hexadecimal digest of a text, for JA4. */
+  constructor(options: SmtpOptions, sink: SmtpSink, sha256: (text: string) => string) {
+    this.store = new Store(
+      options.sessionsMax,
+      options.transactionsMax,
+      options.entriesMax,
+      options.cellsMax,
+    );
+    this.#sink = sink;
+    this.#body = new Body(this.store);
+    const transactions = new Transactions(this.store, sink, this.#body, options.rcptMax);
+    this.#dialogue = new Dialogue(this.store, this.#body, transactions);
+    const tls = new TlsReader(this.store, new ClientHelloReader(sha256));
+    this.#client = new ClientReader(this.store, this.#dialogue, this.#body, tls);
+    this.#server = new ServerReader(this.store, this.#dialogue);
+  }
+
+  speaker(bytes: Buffer, from: number, to: number): number {
+    if (isStrong(verbOf(bytes, from, to))) return 1;
+    if (to - from < 4) return 0;
+    const after = bytes[from + 3]!;
+    for (let i = 0; i < 3; i++) if (bytes[from + i]! < 48 || bytes[from + i]! > 57) return 0;
+    return after === 32 || after === 45 ? 2 : 0;
+  }
+
+  open(flow: number, mailPort: boolean, starts: number): number {
+    const s = this.store.openSession(flow);
+    if (s < 0) return -1;
+    const w = this.store.sessions.words;
+    if (mailPort) w[s + X.bits]! |= Bit.mailPort;
+    if ((starts & (1 << Dir.client)) === 0) {
+      w[s + X.bits]! |= Bit.uncertain;
+      w[s + X.clientMode] = Mode.unknown;
+    }
+    if ((starts & (1 << Dir.server)) !== 0) w[s + X.bits]! |= Bit.bannerDue;
+    else w[s + X.bits]! |= Bit.discardServer;
+    if (starts === 0) w[s + X.phase] = 1;
+    return s;
+  }
+
+  data(c: Chunk): number {
+    const s = c.session;
+    if (c.dir === Dir.server) {
+      const read = this.#server.feed(c);
+      return read >= 0 && this.#isForeign(s) ? -1 : read;
+    }
+    const next = this.store.sessions.words[s + X.serverNext]!;
+    if (this.store.has(s, Bit.serverSeen) && ((c.ack - next) | 0) >= 0) {
+      this.#server.close(s, c.time, c.sides);
+      this.#dialogue.clientSpeaks(s, c.ack, c.time);
+    }
+    return this.#client.feed(c);
+  }
+
+  gap(c: Chunk): void {
+    this.store.countGap(c.session, c.missing);
+    if (c.dir === Dir.server) this.#server.gap(c);
+    else this.#client.gap(c);
+  }
+
+  force(session: number, dir: number): void {
+    if (dir === Dir.client) this.#client.force(session);
+  }
+
+  anomaly(session: number, which: number): void {
+    this.store.countAnomaly(session, which);
+  }
+
+  /** `last` is the time of the connection's last packet. */
+  end(s: number, how: number, last: number, sides: number): boolean {
+    const w = this.store.sessions.words;
+    this.#server.close(s, last, sides);
+    this.#dialogue.end(s, last);
+    const protocol = this.#protocol(s);
+    const named = this.store.has(s, Bit.strong) || w[s + X.transactions]! > 0;
+    const written = this.store.has(s, Bit.mailPort) || named;
+    this.transactions += w[s + X.transactions]!;
+    if (written) {
+      this.sessions++;
+      const end = this.#end;
+      end.closed = this.store.has(s, Bit.quit) ? closedByQuit : how;
+      end.protocol = protocol;
+      end.gaps = this.store.sessions.doubles[(s + X.gaps) >> 1]!;
+      this.#sink.session(this.store, s, end);
+    }
+    this.store.closeSession(s);
+    return written;
+  }
+
+  /** On a port that is not mail's, a server that does not greet like SMTP is not followed. */
+  #isForeign(s: number): boolean {
+    return (
+      !this.store.has(s, Bit.mailPort | Bit.verb | Bit.banner | Bit.reply) &&
+      this.store.has(s, Bit.serverNoise)
+    );
+  }
+
+  #protocol(s: number): number {
+    const has = (bit: number): boolean => this.store.has(s, bit);
+    if (has(Bit.lmtp)) return Protocol.lmtp;
+    if (has(Bit.verb)) return Protocol.smtp;
+    if (has(Bit.implicitTls)) return Protocol.tls;
+    if (has(Bit.clientNoise)) return Protocol.notSmtp;
+    if (has(Bit.banner | Bit.reply)) return Protocol.smtp;
+    return has(Bit.serverNoise | Bit.clientSeen) ? Protocol.notSmtp : Protocol.unknown;
+  }
+}

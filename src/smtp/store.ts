@@ -1,0 +1,294 @@
+// The memory of the SMTP stage: three pools of fixed records and the cells their texts lie in. A
+// session between two mails costs 192 bytes, its greeting name another cell.
+
+import { Cells } from '../lib/cells.js';
+import { Slots } from '../lib/slots.js';
+
+/** Words of a session. Chains are three words each, see `Cells`. */
+export const X = {
+  flow: 0,
+  /** Bits, see `Bit`. */
+  bits: 1,
+  clientMode: 2,
+  serverMode: 3,
+  bannerCode: 4,
+  heloChanges: 5,
+  transactions: 6,
+  accepted: 7,
+  rcptOffered: 8,
+  rcptRefused: 9,
+  authCode: 10,
+  authAttempts: 11,
+  /** Greeting, protocol hint and STARTTLS state: four bits each. */
+  greeting: 12,
+  startTls: 13,
+  helo: 14,
+  /** Mechanism, SNI, version and JA4 in one chain; their lengths packed in `textLengths`. */
+  texts: 17,
+  textLengths: 20,
+  /** The unfinished line of each direction. */
+  clientLine: 21,
+  serverLine: 24,
+  /** Bytes of a BDAT chunk still to come; lines of AUTH still to come. */
+  remaining: 27,
+  /** Where in a line of the data we stand, see body.ts. */
+  lineState: 28,
+  /** Client's acknowledgement when the data began. */
+  dataAck: 29,
+  /** Code of the reply that is being read, and what the server had received when it began. */
+  replyCode: 30,
+  replyAck: 31,
+  replySeq: 32,
+  /** Sequence number behind the last byte of the server. */
+  serverNext: 33,
+  /** Entries without an answer. */
+  queueHead: 34,
+  queueTail: 35,
+  queueCount: 36,
+  /** The transaction that is open for the server, and the one the client writes to. */
+  tx: 37,
+  clientTx: 38,
+  /** The last acknowledgement of a reply, for reading one side only. */
+  lastReplyAck: 39,
+  gaps: 40,
+  /** Sixteen counters of 16 bits; 40-41 is a float64. */
+  anomalies: 42,
+  /** Bytes of the server that went before the line at hand. */
+  phase: 50,
+  /** Client's acknowledgement before its last gap. */
+  gapAck: 51,
+  /** Where a dot line with a bare LF ended, while we wait to see whether it ended the data. */
+  dubiousEnd: 52,
+} as const;
+export const sessionWords = 54;
+
+/** Bits of a session. */
+export const Bit = {
+  mailPort: 1 << 0,
+  /** The server's stream is seen from its first byte, and no greeting was read yet. */
+  bannerDue: 1 << 1,
+  quit: 1 << 2,
+  /** A verb that only SMTP clients say was seen. */
+  strong: 1 << 3,
+  verb: 1 << 4,
+  banner: 1 << 5,
+  lmtp: 1 << 6,
+  tls: 1 << 7,
+  implicitTls: 1 << 8,
+  /** Client bytes that are no commands; server bytes that are no reply. */
+  clientNoise: 1 << 9,
+  serverNoise: 1 << 10,
+  /** Replies were lost: which one answers what is not known until a provable place. */
+  resync: 1 << 11,
+  /** Commands may have been lost before what is read now. */
+  uncertain: 1 << 12,
+  reply: 1 << 13,
+  /** The server has said STARTTLS. */
+  starttlsOffered: 1 << 14,
+  /** A line is being thrown away up to its end: after a gap (client, server), or too long. */
+  discardClient: 1 << 15,
+  discardServer: 1 << 16,
+  auth: 1 << 17,
+  greetedSmtp: 1 << 18,
+  /** Force was called: read on without the other side. */
+  forced: 1 << 19,
+  /** The session's first client bytes have been looked at. */
+  begun: 1 << 20,
+  /** The client's line at hand was seen from its start. */
+  clientSeen: 1 << 21,
+  serverSeen: 1 << 22,
+  /** The BDAT chunk at hand is the message's last. */
+  lastChunk: 1 << 23,
+} as const;
+
+/** Words of a transaction. */
+export const T = {
+  bits: 0,
+  mailCode: 1,
+  mailFrom: 2,
+  rcptHead: 5,
+  rcptTail: 6,
+  rcptCount: 7,
+  rcptDropped: 8,
+  rcptAccepted: 9,
+  rcptDeferred: 10,
+  dataCode: 11,
+  finalCode: 12,
+  finals: 13,
+  label: 14,
+  labelCode: 15,
+  bytes: 18,
+  sizeDeclared: 20,
+  started: 22,
+  gapsBase: 24,
+  subject: 26,
+  headerState: 29,
+  finalBest: 30,
+  rcptUnknown: 31,
+} as const;
+export const txWords = 32;
+
+/** Bits of a transaction. */
+export const TxBit = {
+  mail: 1 << 0,
+  /** Data were announced (354) or a chunk was taken. */
+  data: 1 << 1,
+  chunking: 1 << 2,
+  /** The end of the data was seen or shown by the reply behind it. */
+  ended: 1 << 3,
+  headers: 1 << 4,
+  /** There may have been a MAIL that we did not see; void unless data follow. */
+  tentative: 1 << 5,
+  /** The server side of the connection was not seen. */
+  clientOnly: 1 << 6,
+  serverOnly: 1 << 7,
+  /** A reply that would have decided was lost. */
+  lostReply: 1 << 8,
+  senderKnown: 1 << 9,
+  final: 1 << 10,
+  /** Bytes of the data were lost: their end may have been among them. */
+  gapInData: 1 << 11,
+} as const;
+
+/** Words of an entry: a command that waits for its reply, then a recipient of a transaction. */
+export const E = {
+  next: 0,
+  verb: 1,
+  /** Sequence number behind it, and what its sender had received. */
+  end: 2,
+  ack: 3,
+  text: 4,
+  code: 7,
+  /** MAIL: its transaction; BDAT: 1 for LAST; recipient: LMTP's final code. */
+  value: 8,
+  tx: 9,
+  time: 10,
+  size: 12,
+} as const;
+export const entryWords = 14;
+
+/** Longest name that is kept (RFC 5321 section 4.5.3.1 allows 255 and 256). */
+export const nameBytesMax = 256;
+
+export class Store {
+  readonly sessions: Slots;
+  readonly transactions: Slots;
+  readonly entries: Slots;
+  readonly cells: Cells;
+  /** Where lines that lay in pieces are put together. */
+  readonly scratch = Buffer.alloc(20480);
+  /** Names and entries that found no room. */
+  exhausted = 0;
+
+  constructor(sessions: number, transactions: number, entries: number, cells: number) {
+    this.sessions = new Slots(sessions, sessionWords);
+    this.transactions = new Slots(transactions, txWords);
+    this.entries = new Slots(entries, entryWords);
+    this.cells = new Cells(cells);
+  }
+
+  /** A fresh session for a flow; -1 if there is no room. */
+  openSession(flow: number): number {
+    const s = this.sessions.take();
+    if (s < 0) return -1;
+    const w = this.sessions.words;
+    w[s + X.flow] = flow;
+    Cells.clear(w, s + X.helo);
+    w[s + X.helo + 2] = 0;
+    Cells.clear(w, s + X.texts);
+    Cells.clear(w, s + X.clientLine);
+    Cells.clear(w, s + X.serverLine);
+    w[s + X.queueHead] = -1;
+    w[s + X.queueTail] = -1;
+    w[s + X.tx] = -1;
+    w[s + X.clientTx] = -1;
+    return s;
+  }
+
+  closeSession(s: number): void {
+    const w = this.sessions.words;
+    this.cells.release(w, s + X.helo);
+    this.cells.release(w, s + X.texts);
+    this.cells.release(w, s + X.clientLine);
+    this.cells.release(w, s + X.serverLine);
+    this.sessions.give(s);
+  }
+
+  /** A fresh transaction; -1 if there is no room. */
+  openTransaction(time: number): number {
+    const t = this.transactions.take();
+    if (t < 0) {
+      this.exhausted++;
+      return -1;
+    }
+    const w = this.transactions.words;
+    Cells.clear(w, t + T.mailFrom);
+    Cells.clear(w, t + T.labelCode);
+    Cells.clear(w, t + T.subject);
+    w[t + T.rcptHead] = -1;
+    w[t + T.rcptTail] = -1;
+    this.transactions.doubles[(t + T.started) >> 1] = time;
+    this.transactions.doubles[(t + T.sizeDeclared) >> 1] = -1;
+    return t;
+  }
+
+  closeTransaction(t: number): void {
+    const w = this.transactions.words;
+    this.cells.release(w, t + T.mailFrom);
+    this.cells.release(w, t + T.labelCode);
+    this.cells.release(w, t + T.subject);
+    let entry = w[t + T.rcptHead]!;
+    while (entry >= 0) {
+      const next = this.entries.words[entry + E.next]!;
+      this.closeEntry(entry);
+      entry = next;
+    }
+    this.transactions.give(t);
+  }
+
+  openEntry(verb: number): number {
+    const e = this.entries.take();
+    if (e < 0) {
+      this.exhausted++;
+      return -1;
+    }
+    const w = this.entries.words;
+    w[e + E.next] = -1;
+    w[e + E.verb] = verb;
+    w[e + E.tx] = -1;
+    Cells.clear(w, e + E.text);
+    return e;
+  }
+
+  closeEntry(e: number): void {
+    this.cells.release(this.entries.words, e + E.text);
+    this.entries.give(e);
+  }
+
+  countAnomaly(s: number, which: number): void {
+    const w = this.sessions.words;
+    const at = s + X.anomalies + (which >> 1);
+    const shift = (which & 1) << 4;
+    const count = (w[at]! >>> shift) & 0xffff;
+    if (count < 0xffff) w[at] = w[at]! + (1 << shift);
+  }
+
+  anomalyCount(s: number, which: number): number {
+    return (this.sessions.words[s + X.anomalies + (which >> 1)]! >>> ((which & 1) << 4)) & 0xffff;
+  }
+
+  /** Bytes went missing: `missing` of them, or some if it is 0. */
+  countGap(s: number, missing: number): void {
+    this.sessions.doubles[(s + X.gaps) >> 1]! += missing > 0 ? missing : 1;
+  }
+
+  has(s: number, bit: number): boolean {
+    return (this.sessions.words[s + X.bits]! & bit) !== 0;
+  }
+  set(s: number, bit: number): void {
+    this.sessions.words[s + X.bits]! |= bit;
+  }
+  unset(s: number, bit: number): void {
+    this.sessions.words[s + X.bits]! &= ~bit;
+  }
+}

@@ -1,0 +1,208 @@
+// The life of a mail transaction (contracts 2.1): what begins it, what belongs to it, how it ends
+// and what its outcome was. Driven by replies, in the server's order.
+
+import type { Body } from './body.js';
+import { type SmtpSink, TransactionEnd } from './events.js';
+import { Bit, E, type Store, T, TxBit, X } from './store.js';
+import { Verb } from './verb.js';
+
+/** Numbers of `Outcome` in the batch. */
+const Outcome = { accepted: 0, rejected: 1, deferred: 2, aborted: 3, unknown: 4 } as const;
+
+export class Transactions {
+  readonly #store: Store;
+  readonly #sink: SmtpSink;
+  readonly #body: Body;
+  readonly #rcptMax: number;
+  readonly #end = new TransactionEnd();
+
+  constructor(store: Store, sink: SmtpSink, body: Body, rcptMax: number) {
+    this.#store = store;
+    this.#sink = sink;
+    this.#body = body;
+    this.#rcptMax = rcptMax;
+  }
+
+  /** The server has answered MAIL; `t` is what the client began with it. */
+  mail(s: number, t: number, code: number, time: number): void {
+    const w = this.#store.sessions.words;
+    const open = w[s + X.tx]!;
+    if (open >= 0 && open !== t) {
+      if (code >= 300) {
+        this.#fold(s, t, open);
+        return;
+      }
+      this.finish(s, time, code === 0);
+    }
+    if (t < 0) return;
+    this.#store.transactions.words[t + T.mailCode] = code;
+    this.#open(s, t);
+  }
+
+  /** The server has answered RCPT; the entry becomes part of the transaction. True if it is kept. */
+  rcpt(s: number, e: number, code: number, time: number): boolean {
+    const sw = this.#store.sessions.words;
+    sw[s + X.rcptOffered]!++;
+    if (code >= 400) sw[s + X.rcptRefused]!++;
+    let t = sw[s + X.tx]!;
+    if (t < 0) {
+      if (code >= 400 || !this.#store.has(s, Bit.uncertain)) return false;
+      t = this.openTentative(s, time);
+      if (t < 0) return false;
+    }
+    return this.#addRcpt(t, e, code);
+  }
+
+  /** A recipient of which only the reply was seen. */
+  unseenRcpt(s: number, t: number, code: number): void {
+    this.#store.sessions.words[s + X.rcptOffered]!++;
+    if (code >= 400) this.#store.sessions.words[s + X.rcptRefused]!++;
+    const e = this.#store.openEntry(Verb.rcpt);
+    if (e < 0) {
+      this.#store.transactions.words[t + T.rcptDropped]!++;
+      return;
+    }
+    this.#store.entries.words[e + E.text + 2] = -1;
+    if (!this.#addRcpt(t, e, code)) this.#store.entries.give(e);
+  }
+
+  /** A transaction that is real only if data or their reply follow. */
+  openTentative(s: number, time: number): number {
+    const t = this.#store.openTransaction(time);
+    if (t < 0) return -1;
+    this.#store.transactions.words[t + T.bits] = TxBit.tentative;
+    this.#store.transactions.words[t + T.mailFrom + 2] = 0;
+    this.#open(s, t);
+    return t;
+  }
+
+  /** Data were announced or a chunk was taken: the transaction there is, or one without MAIL. */
+  data(s: number, t: number, time: number): number {
+    const w = this.#store.sessions.words;
+    let open = w[s + X.tx]!;
+    if (open < 0) {
+      open = t >= 0 ? t : this.openTentative(s, time);
+      if (open < 0) return -1;
+      this.#open(s, open);
+    } else if (t >= 0 && t !== open) {
+      this.#fold(s, t, open);
+    }
+    const tw = this.#store.transactions.words;
+    tw[open + T.bits] = (tw[open + T.bits]! | TxBit.data) & ~TxBit.tentative;
+    return open;
+  }
+
+  /** The open transaction ends; `lost` when a reply that we did not see may have decided it. */
+  finish(s: number, time: number, lost: boolean): void {
+    const w = this.#store.sessions.words;
+    const t = w[s + X.tx]!;
+    if (t < 0) return;
+    w[s + X.tx] = -1;
+    if (w[s + X.clientTx] === t) w[s + X.clientTx] = -1;
+    const bits = this.#store.transactions.words[t + T.bits]!;
+    if ((bits & TxBit.tentative) === 0) {
+      this.#body.finish(t);
+      this.#emit(s, t, time, lost);
+    }
+    this.#store.closeTransaction(t);
+  }
+
+  /** A transaction the server never knew: its record goes. */
+  discard(s: number, t: number): void {
+    if (t < 0) return;
+    const w = this.#store.sessions.words;
+    if (w[s + X.clientTx] === t) w[s + X.clientTx] = w[s + X.tx]!;
+    this.#store.closeTransaction(t);
+  }
+
+  #open(s: number, t: number): void {
+    const w = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    if (w[s + X.tx] === t) return;
+    w[s + X.tx] = t;
+    if (w[s + X.clientTx]! < 0) w[s + X.clientTx] = t;
+    if ((tw[t + T.bits]! & TxBit.mail) === 0) {
+      // Begun without MAIL: what was lost before it is its loss.
+      const gaps = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
+      const base = this.#store.has(s, Bit.uncertain) ? -1 : 0;
+      this.#store.transactions.doubles[(t + T.gapsBase) >> 1] = gaps + base;
+    }
+  }
+
+  #addRcpt(t: number, e: number, code: number): boolean {
+    const tw = this.#store.transactions.words;
+    const ew = this.#store.entries.words;
+    if (tw[t + T.rcptCount]! >= this.#rcptMax) {
+      tw[t + T.rcptDropped]!++;
+      if (code >= 200 && code < 300) tw[t + T.rcptAccepted]!++;
+      return false;
+    }
+    ew[e + E.next] = -1;
+    ew[e + E.code] = code;
+    ew[e + E.value] = 0;
+    if (tw[t + T.rcptHead]! < 0) tw[t + T.rcptHead] = e;
+    else ew[tw[t + T.rcptTail]! + E.next] = e;
+    tw[t + T.rcptTail] = e;
+    tw[t + T.rcptCount]!++;
+    if (code >= 200 && code < 300) tw[t + T.rcptAccepted]!++;
+    else if (code >= 400 && code < 500) tw[t + T.rcptDeferred]!++;
+    else if (code === 0) tw[t + T.rcptUnknown]!++;
+    return true;
+  }
+
+  /** A nested MAIL was refused: what the client wrote under it belongs to the open transaction. */
+  #fold(s: number, t: number, open: number): void {
+    if (t < 0) return;
+    const d = this.#store.transactions.doubles;
+    const tw = this.#store.transactions.words;
+    d[(open + T.bytes) >> 1]! += d[(t + T.bytes) >> 1]!;
+    tw[open + T.bits]! |= tw[t + T.bits]! & (TxBit.chunking | TxBit.headers);
+    if (tw[t + T.label] !== 0) tw[open + T.label] = tw[t + T.label]!;
+    if (this.#store.sessions.words[s + X.clientTx] === t) {
+      this.#store.sessions.words[s + X.clientTx] = open;
+    }
+    this.#store.closeTransaction(t);
+  }
+
+  #emit(s: number, t: number, time: number, lost: boolean): void {
+    const w = this.#store.sessions.words;
+    const end = this.#end;
+    const gaps = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
+    const base = this.#store.transactions.doubles[(t + T.gapsBase) >> 1]!;
+    end.time = time;
+    end.gaps = Math.max(0, gaps - base);
+    end.lmtp = this.#store.has(s, Bit.lmtp);
+    end.outcome = this.#outcome(t, lost || end.gaps > 0);
+    end.id = w[s + X.transactions]!++;
+    if (end.outcome === Outcome.accepted) w[s + X.accepted]!++;
+    this.#sink.transaction(this.#store, s, t, end);
+  }
+
+  /** Contracts 2.1, outcome. */
+  #outcome(t: number, lost: boolean): number {
+    const w = this.#store.transactions.words;
+    const bits = w[t + T.bits]!;
+    if ((bits & TxBit.clientOnly) !== 0) return Outcome.unknown;
+    const final = w[t + T.finalBest]!;
+    if (final >= 200 && final < 300 && (bits & TxBit.ended) !== 0) return Outcome.accepted;
+    const mail = refusal(w[t + T.mailCode]!);
+    if (mail >= 0) return mail;
+    const offered = w[t + T.rcptCount]! + w[t + T.rcptDropped]!;
+    const undecided = w[t + T.rcptAccepted]! + w[t + T.rcptUnknown]!;
+    if ((bits & TxBit.data) === 0 && offered > 0 && undecided === 0) {
+      return w[t + T.rcptDeferred]! > 0 ? Outcome.deferred : Outcome.rejected;
+    }
+    const data = refusal(w[t + T.dataCode]!);
+    if (data >= 0) return data;
+    const last = refusal(final);
+    if (last >= 0) return last;
+    if ((bits & (TxBit.ended | TxBit.lostReply)) !== 0 || lost) return Outcome.unknown;
+    return Outcome.aborted;
+  }
+}
+
+/** The outcome that a refusing code means, or -1. */
+function refusal(code: number): number {
+  if (code >= 500 && code < 600) return Outcome.rejected;
+  return code >= 400 && code < 500 ? Outcome.deferred : -1;
+}
