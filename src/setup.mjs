@@ -57,6 +57,7 @@ try {
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   console.error(`\nset-up stopped: ${error.message}`);
+  if (process.argv[2] === 'test') console.log('0 passed, 1 failed, 0 skipped');
   process.exitCode = 1;
 }
 
@@ -329,7 +330,9 @@ function node(words) {
 function npm(words, mayFail = false) {
   const own = process.env.npm_execpath;
   const script = own !== undefined && /npm-cli\.c?js$/.test(own) ? own : null;
-  const env = { ...process.env, ...headers() };
+  // Whatever npm starts must be compiled for, and run by, the Node.js that runs this.
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  const env = { ...process.env, ...headers(), PATH };
   // `npm test --silent` is about the tests' own output, not about what a failed step has to say.
   delete env.npm_config_loglevel;
   const { status } = spawnSync(

@@ -40,10 +40,11 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   // These stand behind the block list, and read rows as they leave the packet plane.
   record: ['block', 'batch'],
   metrics: ['block', 'batch'],
-  output: ['block', 'batch'],
+  // A row carries labels and anomalies as numbers; their words are in smtp.
+  output: ['block', 'batch', 'smtp'],
 };
-/** The only places that connect stages. */
-const connectors = /^src\/(main|engine|worker)\.ts$|^src\/cli\//;
+/** The only places that connect stages; limits adds up what one slot of each stage costs. */
+const connectors = /^src\/(main|engine|worker|limits)\.ts$|^src\/cli\//;
 const packetPlane = /^src\/(decode|flow|smtp|batch)\//;
 /** Functions of the packet plane that may allocate, beside constructors. */
 const mayAllocate = /^#?(open|grow|flush|keep)/;

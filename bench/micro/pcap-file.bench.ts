@@ -11,7 +11,9 @@ import { Random } from '../../src/lib/random.js';
 const megabytes = Number(process.argv[2] ?? 256);
 const rounds = 7;
 
-/** A capture with the packet sizes of mail traffic: mostly small, some full (about 630 on average). */
+/**
+ * A capture with the packet sizes of mail traffic: mostly small, some full (about 630 on average).
+ */
 function makeCapture(bytes: number, format: 'pcap' | 'pcapng'): { file: Buffer; packets: number } {
   const random = new Random(1);
   const file = Buffer.alloc(bytes);

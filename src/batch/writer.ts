@@ -190,7 +190,7 @@ export class RowWriter implements SmtpSink {
     const ew = store.entries.words;
     w[b + At.helo] = sw[s + X.greeting] !== 0 ? sw[s + X.helo + 2]! : -1;
     const known = (tw[t + T.bits]! & TxBit.mail) !== 0;
-    w[b + AtTx.mailFrom] = known ? tw[t + T.mailFrom + 2]! : -1;
+    w[b + AtTx.mailFrom] = known ? tw[t + T.mailFrom + 2]! : this.#unknownSender(store, s);
     w[b + AtTx.labelCode] = tw[t + T.labelCode + 2]!;
     let byte = store.cells.copy(sw, s + X.helo, this.#bytes, tables * 4);
     if (known) byte = store.cells.copy(tw, t + T.mailFrom, this.#bytes, byte);
@@ -199,6 +199,12 @@ export class RowWriter implements SmtpSink {
       if (ew[e + E.text + 2]! > 0) byte = store.cells.copy(ew, e + E.text, this.#bytes, byte);
     }
     this.#close(byte);
+  }
+
+  /** -1: a MAIL may have been there that we did not see; -2: the server did without. */
+  #unknownSender(store: Store, s: number): number {
+    const whole = this.#words[this.#base + At.kind]! >> 8;
+    return (whole & 3) === 3 && !store.has(s, Bit.uncertain) ? -2 : -1;
   }
 
   /** The row ends at `byte`. */

@@ -1,6 +1,6 @@
-// The fault injector: wraps any source and makes of it what a bad mirror port would. Frames are copied
-// into a batch of its own. Equal seeds give equal faults, whatever the batches of the inner source.
-// Not fast, and not meant to be.
+// The fault injector: wraps any source and makes of it what a bad mirror port would. Frames are
+// copied into a batch of its own. Equal seeds give equal faults, whatever the batches of the inner
+// source. Not fast, and not meant to be.
 
 import { u16be } from '../lib/bytes.js';
 import { Random } from '../lib/random.js';

@@ -1,8 +1,8 @@
-// A process of its own that captures with the pcap package and writes what comes to descriptor 3, and
-// does nothing else. The package's dispatch loop does not return to the event loop while packets
-// come, and it cannot be loaded twice or live in a worker: so everything happens in its callback, with
-// synchronous writes. A full pipe blocks here; then the kernel's buffer fills, and it counts drops.
-// The process ends when nobody reads the pipe any more.
+// A process of its own that captures with the pcap package and writes what comes to descriptor 3,
+// and does nothing else. The package's dispatch loop does not return to the event loop while
+// packets come, and it cannot be loaded twice or live in a worker: so everything happens in its
+// callback, with synchronous writes. A full pipe blocks here; then the kernel's buffer fills, and
+// it counts drops. The process ends when nobody reads the pipe any more.
 
 import { existsSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,7 +1,7 @@
-// The kernel filter of a live capture, as a libpcap expression. It names what is surely of no use and
-// lets everything else pass, so that fragments, tunnels, MPLS, PPPoE and whatever else the decoder
-// may see through still arrive. The `vlan` keyword is not used: it shifts the offsets of all that
-// stands behind it, and means the kernel's stripped tag as well as one in the frame.
+// The kernel filter of a live capture, as a libpcap expression. It names what is surely of no use
+// and lets everything else pass, so that fragments, tunnels, MPLS, PPPoE and whatever else the
+// decoder may see through still arrive. The `vlan` keyword is not used: it shifts the offsets of
+// all that stands behind it, and means the kernel's stripped tag as well as one in the frame.
 
 /** More ports than this give no filter: the kernel bounds the length of a program. */
 const filterPortsMax = 32;
@@ -12,8 +12,8 @@ const tunnelPorts = [4789, 8472, 6081] as const;
 const tags = [0x8100, 0x88a8, 0x9100] as const;
 
 /**
- * The expression for an Ethernet interface; empty (everything passes) without ports or with too many.
- * Refuses TCP of other ports and UDP that is no tunnel, with up to two tags in the frame.
+ * The expression for an Ethernet interface; empty (everything passes) without ports or with too
+ * many. Refuses TCP of other ports and UDP that is no tunnel, with up to two tags in the frame.
  */
 export function ethernetFilter(ports: readonly number[] | undefined): string {
   if (ports === undefined || ports.length === 0 || ports.length > filterPortsMax) return '';

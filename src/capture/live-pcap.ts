@@ -1,6 +1,6 @@
-// Live capture through libpcap: starts live-child.ts, reads its pipe and hands over batches. Nothing of
-// the pcap package is loaded here. A slow reader makes the kernel drop and count, never this process
-// grow.
+// Live capture through libpcap: starts live-child.ts, reads its pipe and hands over batches.
+// Nothing of the pcap package is loaded here. A slow reader makes the kernel drop and count, never
+// this process grow.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -29,9 +29,9 @@ const batchFrames = 8192;
 const startTime = 15_000;
 
 /**
- * A live interface as a source ("any": all of them, where the system has that). Nothing starts before
- * the first `next`, which rejects with one line where capturing cannot begin. An empty batch at least
- * every half second moves the clock while nothing comes.
+ * A live interface as a source ("any": all of them, where the system has that). Nothing starts
+ * before the first `next`, which rejects with one line where capturing cannot begin. An empty batch
+ * at least every half second moves the clock while nothing comes.
  */
 export function openLivePcap(name: string, options: LiveOptions = {}): Source {
   return new LiveSource(name, options);
@@ -119,7 +119,9 @@ class LiveSource implements Source {
     this.#standardError = (this.#standardError + text).slice(0, 2000);
   }
 
-  /** Takes frames, or one control record, from the bytes at hand; whether there is a batch to give. */
+  /**
+   * Takes frames, or one control record, from the bytes at hand; whether there is a batch to give.
+   */
   #walk(): boolean {
     const batch = this.#batch;
     const parser = this.#parser;

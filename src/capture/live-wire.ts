@@ -1,6 +1,7 @@
-// The stream between the capturing child process and its parent: records of 16 bytes and a frame, laid
-// out as the pcap package fills them (seconds, microseconds, captured length, wire length, each 32
-// bits little-endian), and control records of JSON in between. The parent trusts no length in it.
+// The stream between the capturing child process and its parent: records of 16 bytes and a frame,
+// laid out as the pcap package fills them (seconds, microseconds, captured length, wire length,
+// each 32 bits little-endian), and control records of JSON in between. The parent trusts no length
+// in it.
 
 import { i32le, u32le } from '../lib/bytes.js';
 import { type RecordParser, wireLengthOf } from './records.js';

@@ -1,6 +1,7 @@
-// Opens a capture that is a file, a FIFO or standard input: finds out by the first bytes what it is,
-// undoes compression, and hands over frames. The bytes are walked where they were read to; only the
-// unfinished record at the end of a block is carried to the front. Live interfaces: live-pcap.ts.
+// Opens a capture that is a file, a FIFO or standard input: finds out by the first bytes what it
+// is, undoes compression, and hands over frames. The bytes are walked where they were read to; only
+// the unfinished record at the end of a block is carried to the front. Live interfaces:
+// live-pcap.ts.
 
 import { closeSync, constants, createReadStream, fstatSync, openSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -18,8 +19,8 @@ import {
 } from './supply.js';
 import { isZstd, ZstdSupply } from './zstd.js';
 
-// bench/micro/pcap-file.bench.ts: 256 KiB to 1 MiB are equal within noise, 64 KiB costs 5 ns a packet
-// more and 2 MiB 20, when the block no longer lies in the second-level cache.
+// bench/micro/pcap-file.bench.ts: 256 KiB to 1 MiB are equal within noise, 64 KiB costs 5 ns a
+// packet more and 2 MiB 20, when the block no longer lies in the second-level cache.
 const blockBytes = 512 * 1024;
 const batchFrames = 8192;
 
@@ -50,7 +51,9 @@ class CaptureFile implements Source {
   #supply: ByteSupply | null = null;
   #parser: RecordParser | null = null;
   readonly #batch: FrameBatch;
-  /** Unused bytes are [from, to) of the batch's area; `base` is the stream's place of its byte 0. */
+  /**
+   * Unused bytes are [from, to) of the batch's area; `base` is the stream's place of its byte 0.
+   */
   #from = 0;
   #to = 0;
   #base = 0.5;
@@ -200,8 +203,8 @@ function notCapture(name: string, head: Buffer): Error {
     .toString('hex')
     .replace(/..(?=.)/g, '$& ');
   return new UnusableCapture(
-    `${name}: not a pcap or pcapng capture (begins with ${bytes}); check the name, or convert it with ` +
-      '"editcap -F pcap"',
+    `${name}: not a pcap or pcapng capture (begins with ${bytes}); check the name, or convert it ` +
+      'with "editcap -F pcap"',
   );
 }
 

@@ -37,7 +37,9 @@ export class FrameBatch {
   }
 }
 
-/** Bytes every byte area has to spare behind its last frame, so that a search can end on a sentinel. */
+/**
+ * Bytes every byte area has to spare behind its last frame, so that a search can end on a sentinel.
+ */
 export const slack = 8;
 
 /** Most captured bytes of one frame that a source hands over: libpcap's largest snapshot length. */

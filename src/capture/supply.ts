@@ -51,7 +51,9 @@ export class FileSupply implements ByteSupply {
   }
 }
 
-/** Any readable stream of Buffers. Back-pressure is the stream's own: it is read only when asked. */
+/**
+ * Any readable stream of Buffers. Back-pressure is the stream's own: it is read only when asked.
+ */
 export class StreamSupply implements ByteSupply {
   diskRead = 0;
   readonly diskTotal = 0;

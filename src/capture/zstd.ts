@@ -1,8 +1,8 @@
-// Zstandard streams (RFC 8878) of one or several frames, skippable ones included, by fzstd. This file
-// walks frame and block headers itself and hands fzstd one block at a time: so a frame's window is
-// known before memory is taken for it, and a block's output (at most 128 KiB) is taken before the
-// next. Content checksums are not verified (fzstd cannot), and large windows are slow (it moves
-// the whole window for every block).
+// Zstandard streams (RFC 8878) of one or several frames, skippable ones included, by fzstd. This
+// file walks frame and block headers itself and hands fzstd one block at a time: so a frame's
+// window is known before memory is taken for it, and a block's output (at most 128 KiB) is taken
+// before the next. Content checksums are not verified (fzstd cannot), and large windows are slow
+// (it moves the whole window for every block).
 
 import { Decompress } from 'fzstd';
 import { u16le, u32le } from '../lib/bytes.js';
@@ -116,8 +116,8 @@ export class ZstdSupply implements ByteSupply {
     this.#window = single ? size : windowSize(this.#input[this.#from + 5]!);
     if (this.#window > windowMax) {
       throw new DamagedStream(
-        `unsupported: the zstd stream needs a window of ${Math.ceil(this.#window / 2 ** 20)} MiB and 128 ` +
-          'are allowed; decompress it with "zstd -d --long=31" first',
+        `unsupported: the zstd stream needs a window of ${Math.ceil(this.#window / 2 ** 20)} MiB ` +
+          'and 128 are allowed; decompress it with "zstd -d --long=31" first',
       );
     }
     this.#checksum = (descriptor & 4) !== 0;
@@ -147,7 +147,9 @@ export class ZstdSupply implements ByteSupply {
     }
   }
 
-  /** One block (RFC 8878 section 3.1.1.2), the first with its frame header, the last with checksum. */
+  /**
+   * One block (RFC 8878 section 3.1.1.2), the first with its frame header, the last with checksum.
+   */
   async #block(frame: Decompress): Promise<void> {
     const header = this.#headerBytes;
     await this.#want(header + 3);

@@ -1,5 +1,5 @@
-// A small seeded generator of pseudo-random numbers (sfc32 by Chris Doty-Humphrey, public domain, part
-// of PractRand): equal seeds give equal runs on every machine. Not for secrets.
+// A small seeded generator of pseudo-random numbers (sfc32 by Chris Doty-Humphrey, public domain,
+// part of PractRand): equal seeds give equal runs on every machine. Not for secrets.
 
 /** One stream of numbers; `seed` is taken as a 32-bit integer. */
 export class Random {

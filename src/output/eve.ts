@@ -147,8 +147,10 @@ export class EveWriter implements RowSink {
       json.raw(`,"greeting":"${greetingNames[row.greeting as 1]}"`);
       at += helo;
     }
-    json.raw(',"mail_from":');
-    at = this.#mailbox(at, row.word(AtTx.mailFrom));
+    if (row.word(AtTx.mailFrom) !== -2) {
+      json.raw(',"mail_from":');
+      at = this.#mailbox(at, row.word(AtTx.mailFrom));
+    }
     const labelCode = at;
     at += row.word(AtTx.labelCode);
     this.#code(',"mail_code":', row.word(AtTx.mailCode));

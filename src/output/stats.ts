@@ -1,6 +1,6 @@
 // The figures of a `stats` event as the outputs need them. The engine gives them.
 
-/** Counters since the start; contracts name every key. */
+/** Counters since the start. The contracts name the keys that others may rely on. */
 export interface Stats {
   readonly packets: number;
   /** Bytes the packets had on the wire. */
@@ -22,5 +22,11 @@ export interface Stats {
   readonly kernel_drops: number;
   /** Flows given up to make room. */
   readonly evicted: number;
+  /** Connections of which only one direction was seen. */
+  readonly one_sided: number;
+  /** Segments whose numbers lie outside any window. */
+  readonly out_of_window: number;
+  /** Segments, names and commands for which no memory was left. */
+  readonly exhausted: number;
   readonly uptime_ms: number;
 }

@@ -87,6 +87,14 @@ export class Body {
     return end;
   }
 
+  /** Whether CRLF, dot, CRLF stands in [from, to), behind a dot line of `dotLine` bytes. */
+  hasEnd(bytes: Buffer, from: number, to: number, dotLine: number): boolean {
+    const begins = dotLine === 3 && to - from >= 3 && bytes[from] === dot;
+    if (begins && bytes[from + 1] === carriageReturn && bytes[from + 2] === lineFeed) return true;
+    const found = bytes.indexOf('\r\n.\r\n', from, 'latin1');
+    return found >= 0 && found + 5 <= to;
+  }
+
   /** The message is complete, or will not be: what was collected of its subject is judged. */
   finish(t: number): void {
     const w = this.#store.transactions.words;

@@ -53,8 +53,8 @@ export class ClientReader {
     while (at < c.to) {
       this.#seq = (c.seq - c.from) | 0;
       const mode = w[s + X.clientMode]!;
-      if (mode === Mode.maybeEnd) {
-        if (!this.#leaveMaybeEnd(s)) break;
+      if (mode === Mode.maybeEnd || mode === Mode.probeEnd) {
+        if (!this.#leaveMaybeEnd(s, mode, c, at)) break;
         continue;
       }
       const next = this.#step(s, mode, c, at);
@@ -73,8 +73,8 @@ export class ClientReader {
     const mode = w[s + X.clientMode]!;
     const alone = (c.sides & 2) === 0;
     const t = w[s + X.clientTx]!;
-    if (mode === Mode.data || mode === Mode.maybeEnd) {
-      if (mode === Mode.maybeEnd) w[s + X.clientMode] = Mode.data;
+    if (mode === Mode.data || mode === Mode.maybeEnd || mode === Mode.probeEnd) {
+      if (mode !== Mode.data) w[s + X.clientMode] = Mode.data;
       if (t < 0) return;
       this.#body.lost(s, t, c.missing);
       this.#store.transactions.words[t + T.bits]! |= TxBit.gapInData;
@@ -101,9 +101,8 @@ export class ClientReader {
     else if (mode === Mode.waitAuth) {
       w[s + X.clientMode] = Mode.authLine;
       w[s + X.remaining] = -1;
-    } else if (mode === Mode.maybeEnd) {
-      w[s + X.clientMode] = Mode.data;
-      this.#body.resume(s, w[s + X.remaining]!);
+    } else if (mode === Mode.maybeEnd || mode === Mode.probeEnd) {
+      this.#store.set(s, Bit.forced);
     }
   }
 
@@ -449,20 +448,43 @@ export class ClientReader {
 
   /**
    * Bytes behind a dot line with a bare LF. True when it is settled what that line was: an end if
-   * the client has heard from the server since, not one if nobody can be heard.
+   * the server has answered there, or nobody can be asked and the client goes on with a command.
    */
-  #leaveMaybeEnd(s: number): boolean {
+  #leaveMaybeEnd(s: number, mode: number, c: Chunk, at: number): boolean {
     const w = this.#store.sessions.words;
-    if (((this.#ack - w[s + X.dataAck]!) | 0) > 0) {
-      this.#seq = w[s + X.dubiousEnd]!;
-      this.#dialogue.endBare(s);
-      this.#pushBare(s, Verb.dataEnd);
+    let ended = ((this.#ack - w[s + X.dataAck]!) | 0) > 0;
+    if (!ended && mode === Mode.probeEnd) {
+      // An end that any server accepts, or more than can be seen from here, and it was not this.
+      const reaches = ((this.#seq + c.to - w[s + X.probeAck]!) | 0) >= 0;
+      ended = reaches && !this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
+    } else if (!ended) {
+      if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;
+      ended = this.#startsCommand(c, at);
+    }
+    this.#store.unset(s, Bit.forced);
+    if (!ended) {
+      this.#store.countAnomaly(s, Anomaly.bareLfDot);
+      this.#resume(s);
       return true;
     }
-    if (!this.#alone) return false;
+    this.#seq = w[s + X.dubiousEnd]!;
+    this.#dialogue.endBare(s);
+    this.#pushBare(s, Verb.dataEnd);
+    return true;
+  }
+
+  #resume(s: number): void {
+    const w = this.#store.sessions.words;
     w[s + X.clientMode] = Mode.data;
     this.#body.resume(s, w[s + X.remaining]!);
-    return true;
+  }
+
+  /** Whether an empty line or a command stands at `at`. */
+  #startsCommand(c: Chunk, at: number): boolean {
+    let end = at;
+    while (end < c.to && c.bytes[end] !== lineFeed) end++;
+    if (end > at && c.bytes[end - 1] === carriageReturn) end--;
+    return end === at || isCommand(verbOf(c.bytes, at, end), c.bytes, at, end);
   }
 
   #endOfData(s: number): void {

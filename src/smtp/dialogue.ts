@@ -35,7 +35,17 @@ export const Mode = {
   hello: 10,
   /** After a gap or a start in mid-stream: commands or data. */
   unknown: 11,
+  /** As `maybeEnd`, and the server has answered with more than that line received. */
+  probeEnd: 12,
 } as const;
+
+/** Whether the client's reader stands still until the server answers. */
+export function waits(mode: number): boolean {
+  return mode === Mode.waitData || mode === Mode.waitAuth || mode === Mode.waitTls;
+}
+
+/** Bytes of the shortest end of data that could follow a dot line: ".", CR, LF. */
+const strictEndBytes = 3;
 
 /** A complete reply, one reused object. */
 export class Reply {
@@ -139,9 +149,10 @@ export class Dialogue {
   /** The connection is over: what waits stays unanswered, what is open ends. */
   end(s: number, time: number): void {
     const w = this.#store.sessions.words;
-    const waited = this.#waitsForVerdict(s);
+    const lost = this.#waitsForGap(s);
+    if (w[s + X.clientMode] === Mode.maybeEnd) this.#unansweredEnd(s);
     this.#dropAll(s, time);
-    this.#transactions.finish(s, time, waited);
+    this.#transactions.finish(s, time, lost);
     this.#transactions.discard(s, w[s + X.clientTx]!);
   }
 
@@ -171,16 +182,21 @@ export class Dialogue {
     this.#final(s, 0, time);
   }
 
-  /** Whether a command waits whose answer could have decided the open transaction. */
-  #waitsForVerdict(s: number): boolean {
+  /** A dot line with a bare LF was the last that was sent: whether it ended the data is not known. */
+  #unansweredEnd(s: number): void {
+    const w = this.#store.sessions.words;
+    const t = w[s + X.clientTx]!;
+    if (t < 0) return;
+    this.#body.dropDotLine(t, w[s + X.remaining]!);
+    this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply;
+  }
+
+  /** Whether bytes of the client are missing that could have decided the open transaction. */
+  #waitsForGap(s: number): boolean {
     const ew = this.#store.entries.words;
     let e = this.#store.sessions.words[s + X.queueHead]!;
-    for (; e >= 0; e = ew[e + E.next]!) {
-      const verb = ew[e + E.verb]!;
-      if (verb === Verb.mail || verb === Verb.rcpt || verb === Verb.data) return true;
-      if (verb === Verb.bdat || verb === Verb.dataEnd || verb === Verb.gap) return true;
-    }
-    return false;
+    while (e >= 0 && ew[e + E.verb] !== Verb.gap) e = ew[e + E.next]!;
+    return e >= 0;
   }
 
   #timeOf(e: number): number {
@@ -200,7 +216,8 @@ export class Dialogue {
       if (r.code !== 220 || w[s + X.queueHead]! >= 0 || this.#store.has(s, Bit.banner)) return false;
     }
     this.#store.unset(s, Bit.bannerDue);
-    if (r.code === 0) return false;
+    // A server that never greets answers the first command at once.
+    if (r.code !== 220 && r.code < 400) return false;
     this.#store.set(s, Bit.banner);
     w[s + X.bannerCode] = r.code;
     w[s + X.lastReplyAck] = r.ack;
@@ -297,17 +314,17 @@ export class Dialogue {
   #bareEnd(s: number, r: Reply): boolean {
     const w = this.#store.sessions.words;
     const distance = (r.ack - w[s + X.dubiousEnd]!) | 0;
-    if (distance > 0) {
-      w[s + X.clientMode] = Mode.data;
-      this.#body.resume(s, w[s + X.remaining]!);
-      this.#store.countAnomaly(s, Anomaly.bareLfDot);
+    if (distance < 0) return true;
+    if (distance >= strictEndBytes) {
+      // More was there when it answered: the client's reader looks what, see `Mode.probeEnd`.
+      w[s + X.clientMode] = Mode.probeEnd;
+      w[s + X.probeAck] = r.ack;
       return false;
     }
-    if (distance < 0) return true;
     this.endBare(s);
     const e = this.#store.openEntry(Verb.dataEnd);
     if (e < 0) return true;
-    this.#store.entries.words[e + E.end] = r.ack;
+    this.#store.entries.words[e + E.end] = w[s + X.dubiousEnd]!;
     this.push(s, e, false);
     return true;
   }

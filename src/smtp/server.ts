@@ -3,7 +3,7 @@
 
 import type { Chunk } from '../flow/sink.js';
 import { Anomaly } from './anomaly.js';
-import { type Dialogue, Mode, Reply } from './dialogue.js';
+import { type Dialogue, Mode, Reply, waits } from './dialogue.js';
 import { Bit, type Store, X } from './store.js';
 
 const lineFeed = 10;
@@ -33,11 +33,14 @@ export class ServerReader {
     let at = c.from;
     while (at < c.to) {
       if (this.#isTls(s, c, at)) return -1;
+      const waited = waits(w[s + X.clientMode]!);
       const end = lineEnd(c.bytes, at, c.to);
       const next = end < 0 ? this.#unfinished(c, at) : this.#line(c, at, end);
       w[s + X.serverNext] = (c.seq + (next - c.from)) | 0;
       if (next === at) return at;
       at = next;
+      // What the client sent meanwhile comes before the replies to it.
+      if (waited && !waits(w[s + X.clientMode]!)) return at;
     }
     return at;
   }

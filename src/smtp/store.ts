@@ -59,6 +59,8 @@ export const X = {
   gapAck: 51,
   /** Where a dot line with a bare LF ended, while we wait to see whether it ended the data. */
   dubiousEnd: 52,
+  /** What the server had received when it answered behind that line. */
+  probeAck: 53,
 } as const;
 export const sessionWords = 54;
 
@@ -90,7 +92,7 @@ export const Bit = {
   discardServer: 1 << 16,
   auth: 1 << 17,
   greetedSmtp: 1 << 18,
-  /** Force was called: read on without the other side. */
+  /** The server will not answer behind a dot line: judge it by what follows. */
   forced: 1 << 19,
   /** The session's first client bytes have been looked at. */
   begun: 1 << 20,

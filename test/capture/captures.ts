@@ -1,5 +1,5 @@
-// Captures for the tests of this folder, made byte by byte, and what a source gave as plain objects.
-// Not fast: each frame becomes a string.
+// Captures for the tests of this folder, made byte by byte, and what a source gave as plain
+// objects. Not fast: each frame becomes a string.
 
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,9 @@ export async function drain(source: Source): Promise<Seen> {
   return seen;
 }
 
-/** Frames of random bytes and lengths, a few of them cut, one empty and one as long as they come. */
+/**
+ * Frames of random bytes and lengths, a few of them cut, one empty and one as long as they come.
+ */
 export function randomFrames(count: number, seed = 1): Frame[] {
   const random = new Random(seed);
   const frames: Frame[] = [];
@@ -162,7 +164,9 @@ export function realCaptures(): string[] {
   return names.map((name) => join(folder, name));
 }
 
-/** Where `npm run build` puts a file of src, or null where it is absent or older than its source. */
+/**
+ * Where `npm run build` puts a file of src, or null where it is absent or older than its source.
+ */
 export function compiled(name: string): string | null {
   const made = join(root, 'dist/src', `${name}.js`);
   const source = join(root, 'src', `${name}.ts`);

@@ -1,5 +1,5 @@
-// Captures that are cut, flipped, or lie: what stands before the damage is delivered, the problem is
-// named with its place, and nothing throws but the one-line error of a file that is no capture.
+// Captures that are cut, flipped, or lie: what stands before the damage is delivered, the problem
+// is named with its place, and nothing throws but the one-line error of a file that is no capture.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The fault injector: what it may do to a stream of frames, what it may not, and that a seed decides.
+// The fault injector: what it may do to a stream of frames, what it may not, and that a seed
+// decides.
 
 import { describe, expect, it } from 'vitest';
 import { type Faults, faulty } from '../../src/capture/faulty.js';

@@ -1,6 +1,6 @@
-// Live capture for real, in a network namespace of its own with a veth pair, and what can be tried of it
-// without one: the filter on frames in a file (tcpdump runs the same expression), the wire between
-// child and parent, and how failures read.
+// Live capture for real, in a network namespace of its own with a veth pair, and what can be tried
+// of it without one: the filter on frames in a file (tcpdump runs the same expression), the wire
+// between child and parent, and how failures read.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -459,7 +459,8 @@ describe('a child that fails', () => {
 
   it('writing nonsense is a problem', async () => {
     const source = failing(
-      `{ ${says({ kind: 'ready', link: 1 })} } require('node:fs').writeSync(3, Buffer.alloc(64, 255));`,
+      `{ ${says({ kind: 'ready', link: 1 })} }
+       require('node:fs').writeSync(3, Buffer.alloc(64, 255));`,
     );
     expect(await source.next()).toBeNull();
     expect(source.problem?.message).toMatch(/^corrupt/);

@@ -1,4 +1,5 @@
-// What pcapng can say and a plain pcap cannot: clocks, sections, byte orders, the other packet blocks.
+// What pcapng can say and a plain pcap cannot: clocks, sections, byte orders, the other packet
+// blocks.
 
 import { describe, expect, it } from 'vitest';
 import { PcapngParser } from '../../src/capture/pcapng.js';

@@ -26,6 +26,9 @@ const nothing: Stats = {
   gap_bytes: 0,
   kernel_drops: 0,
   evicted: 0,
+  one_sided: 0,
+  out_of_window: 0,
+  exhausted: 0,
   uptime_ms: 0,
 };
 
