@@ -10,9 +10,9 @@
 //   64 bytes of a name        68            15 %     2,368,000
 //   waiting segment        2,080            22 %       113,000 of 2 KiB
 
-import { Cells } from './lib/cells.js';
 import { PagePool } from './flow/pages.js';
 import { FlowTable } from './flow/table.js';
+import { Cells } from './lib/cells.js';
 import { entryWords, sessionWords, txWords } from './smtp/store.js';
 
 /** Pool sizes of one worker. */

@@ -14,7 +14,6 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { delimiter, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -156,19 +155,24 @@ function install() {
   const lock = hash([at('package-lock.json')]);
   const stamp = readStamp(stamps.install);
   const fresh = stamp?.lock === lock || (stamp === null && installedAsLocked());
-  // A compiled package fits one version of Node's binary interface, and may be worth a second try.
+  // A compiled package fits one version of Node's binary interface, and deserves another attempt
+  // when that version changes or what was missing has come.
   const live = { abi: process.versions.modules, tried: canBuild };
-  const missed = stamp !== null && !stamp.live && canBuild && !stamp.tried;
-  if (!fresh || missed) {
+  const again =
+    stamp !== null && canBuild && (stamp.abi !== live.abi || !(stamp.live || stamp.tried));
+  if (!fresh || (again && !existsSync(at('node_modules', 'pcap')))) {
     say('npm ci');
     npm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
-  } else if (stamp?.live && stamp.abi !== live.abi && canBuild) {
-    say('npm rebuild pcap (another version of Node.js)');
+  } else if (again) {
+    say('npm rebuild pcap');
     npm(['rebuild', 'pcap'], true);
   } else if (stamp !== null) return;
   const found = hasPcap();
   if (!found && canBuild) {
-    console.log('The optional package pcap could not be built: live capture is off, files work.');
+    console.log(
+      'The optional package pcap could not be built for this Node.js (its headers may be',
+    );
+    console.log('missing): live capture is off, files work.');
   }
   writeFileSync(stamps.install, JSON.stringify({ lock, live: found, ...live }));
 }
@@ -185,14 +189,10 @@ function installedAsLocked() {
   });
 }
 
-/** The compiled half of the package, not only its folder: npm keeps the folder in some cases. */
+/** Whether live capture works: npm may keep a package that was built for another Node.js, or half. */
 function hasPcap() {
-  try {
-    const entry = createRequire(at('package.json')).resolve('pcap/package.json');
-    return existsSync(join(dirname(entry), 'build', 'Release', 'pcap_binding.node'));
-  } catch {
-    return false;
-  }
+  const words = ['--input-type=commonjs', '-e', "require('pcap')"];
+  return spawnSync(process.execPath, words, { stdio: 'ignore', cwd: root }).status === 0;
 }
 
 /**
@@ -211,8 +211,9 @@ function tools(purpose, why) {
   const asRoot = process.getuid() === 0 ? '' : 'sudo ';
   const command = `${asRoot}apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if (!mayInstall || !onPath('apt-get')) {
-    // Once is enough for something that works without.
-    const told = readStamp(stamps.install)?.tried === false && purpose === 'live';
+    // Once is enough for something that works without, and not needed once it works.
+    const stamp = readStamp(stamps.install);
+    const told = purpose === 'live' && (stamp?.live || stamp?.tried === false);
     if (!told) console.log(`${why}:\n  ${command}`);
     return false;
   }

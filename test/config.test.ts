@@ -27,7 +27,8 @@ async function refusal(text: string): Promise<string> {
 
 const full = `
 sensor: tap-1
-capture: { interface: eth1, source: auto, ports: [25, 465, 587, 2525], workers: auto, tap_side: customer }
+capture:
+  { interface: eth1, source: auto, ports: [25, 465, 587, 2525], workers: auto, tap_side: customer }
 network:
   own: [203.0.113.0/24, "2001:db8::/32"]
   pools:
@@ -38,7 +39,11 @@ network:
 registers: { servers: servers.csv, codes: codes.csv, allow: allow.csv }
 rules: { directory: rules, mode: observe }
 record: { mode: "off", directory: /var/lib/mailweir/record, days: 60 }
-serve: { http: "127.0.0.1:8225", dnsbl: "127.0.0.1:8253", zone: bl.example.net, policy: "127.0.0.1:8226" }
+serve:
+  http: "127.0.0.1:8225"
+  dnsbl: "127.0.0.1:8253"
+  zone: bl.example.net
+  policy: "127.0.0.1:8226"
 flow: { memory_bytes: 256MiB, key_vlan: true, timeout_closed_s: 2.5 }
 decode: { checksums: strict }
 smtp: { rcpt_max: 50 }

@@ -1,10 +1,10 @@
 // Writes rows: what a finished transaction or session is, copied out of the packet plane's own
 // memory into an area that the service plane reads. Layout in row.ts.
 
+import { anomalyKinds } from '../smtp/anomaly.js';
 import type { Connection, SessionEnd, SmtpSink, TransactionEnd } from '../smtp/events.js';
 import { Bit, E, type Store, T, TxBit, X } from '../smtp/store.js';
 import { TextLength } from '../smtp/tls.js';
-import { anomalyKinds } from '../smtp/anomaly.js';
 import { At, AtSession, AtTx, RowKind, type RowSink } from './row.js';
 
 /** A row area is handed on when the next row might not fit. */

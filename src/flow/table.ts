@@ -87,6 +87,9 @@ export const S = {
   ring: 22,
 } as const;
 
+/** Entries the index begins with. */
+const indexEntriesMin = 1 << 13;
+
 function powerOfTwo(atLeast: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(atLeast, 16)));
 }
@@ -95,9 +98,12 @@ export class FlowTable {
   readonly capacity: number;
   readonly words: Int32Array;
   readonly doubles: Float64Array;
-  /** Pairs of hash and slot + 1. */
-  readonly #index: Int32Array;
-  readonly #mask: number;
+  /**
+   * Pairs of hash and slot + 1. Grows with the flows: over 32 MiB from the start, every look-up
+   * would miss the cache and the address translation, too.
+   */
+  #index: Int32Array;
+  #mask: number;
   readonly #seed: number;
   readonly #keyVlan: boolean;
   #free = -1;
@@ -113,16 +119,15 @@ export class FlowTable {
     const buffer = new ArrayBuffer(capacity * flowWords * 4);
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
-    const size = powerOfTwo(capacity * 2);
-    this.#index = new Int32Array(size * 2);
-    this.#mask = size - 1;
+    this.#index = new Int32Array(indexEntriesMin * 2);
+    this.#mask = indexEntriesMin - 1;
     this.#seed = seed | 0;
     this.#keyVlan = keyVlan;
   }
 
-  /** Bytes that a table of `capacity` flows reserves. */
+  /** Bytes that a table of `capacity` flows takes at most, while its index doubles. */
   static size(capacity: number): number {
-    return capacity * flowWords * 4 + powerOfTwo(capacity * 2) * 8;
+    return capacity * flowWords * 4 + powerOfTwo(capacity * 2) * 12;
   }
 
   get links(): WheelLinks {
@@ -178,8 +183,9 @@ export class FlowTable {
     w[b + F.halves + H.pages] = -1;
     w[b + F.halves + halfWords + H.pages] = -1;
     this.side = side;
-    this.#enter(slot, this.hash);
     this.used++;
+    if (this.used * 2 > this.#mask) this.#growIndex();
+    this.#enter(slot, this.hash);
     return slot;
   }
 
@@ -233,6 +239,16 @@ export class FlowTable {
     while (index[at * 2 + 1] !== 0) at = (at + 1) & this.#mask;
     index[at * 2] = hash;
     index[at * 2 + 1] = slot + 1;
+  }
+
+  #growIndex(): void {
+    const old = this.#index;
+    const size = (this.#mask + 1) * 2;
+    this.#index = new Int32Array(size * 2);
+    this.#mask = size - 1;
+    for (let at = 0; at < old.length; at += 2) {
+      if (old[at + 1] !== 0) this.#enter(old[at + 1]! - 1, old[at]!);
+    }
   }
 
   /** The same for both directions: each end is mixed on its own, then the two are added. */

@@ -5,10 +5,11 @@ import type { RowCursor } from '../batch/row.js';
 import type { JsonText } from './json.js';
 
 /** IPv6 texts that are remembered; a busy server comes back in every row. */
-const rememberedMax = 4096;
+const remembered = 4096;
 
 export class AddressText {
-  readonly #six = new Map<string, string>();
+  readonly #words = new Int32Array(remembered * 4);
+  readonly #texts: (string | undefined)[] = new Array(remembered).fill(undefined);
 
   /** Writes the address at word `at` of the row, without quotes. */
   write(json: JsonText, row: RowCursor, at: number): void {
@@ -24,18 +25,26 @@ export class AddressText {
   /** The address as a string. */
   text(row: RowCursor, at: number): string {
     if (row.ip === 4) return dotted(row.word(at + 3));
-    const key = `${row.word(at)} ${row.word(at + 1)} ${row.word(at + 2)} ${row.word(at + 3)}`;
-    let text = this.#six.get(key);
-    if (text === undefined) {
-      const parts: number[] = [];
-      for (let i = 0; i < 4; i++) {
-        const word = row.word(at + i);
-        parts.push(word >>> 16, word & 0xffff);
-      }
-      text = new ipaddr.IPv6(parts).toRFC5952String();
-      if (this.#six.size >= rememberedMax) this.#six.clear();
-      this.#six.set(key, text);
+    const a = row.word(at);
+    const b = row.word(at + 1);
+    const c = row.word(at + 2);
+    const d = row.word(at + 3);
+    const place = ((Math.imul(a ^ b, 31) ^ c ^ Math.imul(d, 0x9e3779b1)) >>> 20) & (remembered - 1);
+    const words = this.#words;
+    const key = place * 4;
+    const known = words[key] === a && words[key + 1] === b;
+    if (known && words[key + 2] === c && words[key + 3] === d) {
+      const text = this.#texts[place];
+      if (text !== undefined) return text;
     }
+    const parts: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const word = row.word(at + i);
+      words[key + i] = word;
+      parts.push(word >>> 16, word & 0xffff);
+    }
+    const text = new ipaddr.IPv6(parts).toRFC5952String();
+    this.#texts[place] = text;
     return text;
   }
 

@@ -36,6 +36,16 @@ export interface EveOut {
   write(bytes: Buffer, length: number): void;
 }
 
+// Whole pieces of text by number, made once.
+const greetingTexts = greetingNames.map((name) => `,"greeting":"${name}"`);
+const outcomeTexts = outcomeNames.map((name) => `,"outcome":"${name}"}`);
+const sidesTexts = sidesNames.map((name) => `,"sides":"${name}"}\n`);
+const startTlsTexts = startTlsNames.map((name) => `,"starttls":"${name}"`);
+const protocolTexts = protocolNames.map((name) => `,"protocol":"${name}"`);
+const closedTexts = closedNames.map((name) => `,"closed":"${name}"`);
+const labelTexts = labelNames.map((name) => `,"email":{"label":"${name}"`);
+const anomalyTexts = anomalyNames.map((name) => `"${name}":`);
+
 /** Lines are handed over when this many bytes have come together. */
 const portionBytes = 192 * 1024;
 
@@ -70,7 +80,7 @@ export class EveWriter implements RowSink {
 
   /** Writes the `stats` event; `time` in microseconds. */
   stats(stats: Stats, time: number): void {
-    this.#begin(time, 'stats');
+    this.#begin(time, '","event_type":"stats"');
     this.#json.raw(',"stats":');
     const text = JSON.stringify(stats);
     this.#json.growFor(text.length + 8);
@@ -87,7 +97,7 @@ export class EveWriter implements RowSink {
   #begin(time: number, type: string): void {
     this.#json.raw('{"timestamp":"');
     this.#timestamp.write(this.#json, time);
-    this.#json.raw(`","event_type":"${type}"`);
+    this.#json.raw(type);
     if (this.#sensor !== '') this.#json.raw(this.#sensor);
   }
 
@@ -133,7 +143,7 @@ export class EveWriter implements RowSink {
     const row = this.#row;
     const json = this.#json;
     let at = row.transactionTexts;
-    this.#begin(row.time, 'smtp');
+    this.#begin(row.time, '","event_type":"smtp"');
     this.#connection();
     json.raw(',"tx_id":');
     json.number(row.word(AtTx.txId));
@@ -144,7 +154,7 @@ export class EveWriter implements RowSink {
     if (helo >= 0) {
       json.raw(',"helo":');
       json.string(row.bytes, at, at + helo);
-      json.raw(`,"greeting":"${greetingNames[row.greeting as 1]}"`);
+      json.raw(greetingTexts[row.greeting]!);
       at += helo;
     }
     if (row.word(AtTx.mailFrom) !== -2) {
@@ -171,11 +181,11 @@ export class EveWriter implements RowSink {
       json.number(row.double(AtTx.bytes));
     }
     json.raw(row.chunking ? ',"chunking":true' : ',"chunking":false');
-    json.raw(`,"outcome":"${outcomeNames[row.outcome as 0]}"}`);
+    json.raw(outcomeTexts[row.outcome]!);
     this.#label(labelCode);
     json.raw(',"gaps":');
     json.number(row.gaps);
-    json.raw(`,"sides":"${sidesNames[row.sides as 0]}"}\n`);
+    json.raw(sidesTexts[row.sides]!);
   }
 
   #code(name: string, code: number): void {
@@ -221,7 +231,7 @@ export class EveWriter implements RowSink {
   #label(codeAt: number): void {
     const row = this.#row;
     if (row.label === noLabel) return;
-    this.#json.raw(`,"email":{"label":"${labelNames[row.label as 0]}"`);
+    this.#json.raw(labelTexts[row.label]!);
     const length = row.word(AtTx.labelCode);
     if (length > 0) {
       this.#json.raw(',"label_code":');
@@ -265,7 +275,7 @@ export class EveWriter implements RowSink {
   #session(): void {
     const row = this.#row;
     const json = this.#json;
-    this.#begin(row.time, 'smtp_session');
+    this.#begin(row.time, '","event_type":"smtp_session"');
     this.#connection();
     json.raw(',"session":{');
     const banner = row.word(AtSession.bannerCode);
@@ -292,9 +302,9 @@ export class EveWriter implements RowSink {
     json.number(row.word(AtSession.rcptOffered));
     json.raw(',"rcpt_refused":');
     json.number(row.word(AtSession.rcptRefused));
-    json.raw(`,"starttls":"${startTlsNames[row.startTls as 0]}"`);
+    json.raw(startTlsTexts[row.startTls]!);
     this.#authAndTls(at);
-    json.raw(`,"protocol":"${protocolNames[row.protocol as 0]}"`);
+    json.raw(protocolTexts[row.protocol]!);
     json.raw(',"bytes_toserver":');
     json.number(row.double(AtSession.bytesToServer));
     json.raw(',"bytes_toclient":');
@@ -303,13 +313,13 @@ export class EveWriter implements RowSink {
     json.number(row.double(AtSession.packets));
     json.raw(',"gaps":');
     json.number(row.gaps);
-    json.raw(`,"closed":"${closedNames[row.closed as 0]}"`);
+    json.raw(closedTexts[row.closed]!);
     json.raw(row.handshake ? ',"handshake":true' : ',"handshake":false');
     json.raw(',"duration_ms":');
     json.number(Math.round((row.time - row.started) / 1000));
     this.#anomalies();
     json.raw('}');
-    json.raw(`,"sides":"${sidesNames[row.sides as 0]}"}\n`);
+    json.raw(sidesTexts[row.sides]!);
   }
 
   #authAndTls(from: number): void {
@@ -353,7 +363,7 @@ export class EveWriter implements RowSink {
     json.raw(',"anomalies":{');
     for (let i = 0; i < row.anomalyCount; i++) {
       if (i > 0) json.raw(',');
-      json.raw(`"${anomalyNames[row.anomalyId(i) as 0]}":`);
+      json.raw(anomalyTexts[row.anomalyId(i)]!);
       json.number(row.anomalyTimes(i));
     }
     json.raw('}');

@@ -62,9 +62,9 @@ function oneSided(summary: Summary): string | null {
   const effect =
     client >= server ? 'so outcomes stay unknown' : 'so senders and recipients stay unknown';
   return (
-    `In ${part} of the sessions only ${seen} side was seen: the ${missing} are missing, ${effect}. ` +
-    'Check that the mirror copies both directions (rx and tx), that both fibres of a tap are ' +
-    'captured, and whether the other direction takes another path.'
+    `In ${part} of the sessions only ${seen} side was seen: the ${missing} are missing, ` +
+    `${effect}. Check that the mirror copies both directions (rx and tx), that both fibres of a ` +
+    'tap are captured, and whether the other direction takes another path.'
   );
 }
 
@@ -113,7 +113,7 @@ function duplicates(stats: Stats): string | null {
 function encrypted(summary: Summary): string | null {
   if (summary.encrypted <= summary.sessions * share.encrypted) return null;
   return (
-    `${percent(summary.encrypted, summary.sessions)} of the sessions are encrypted. Of these only ` +
-    'the handshake and the counts of bytes and packets are known, so their mail is not listed.'
+    `${percent(summary.encrypted, summary.sessions)} of the sessions are encrypted. Of these ` +
+    'only the handshake and the counts of bytes and packets are known, so their mail is not listed.'
   );
 }

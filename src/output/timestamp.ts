@@ -7,21 +7,27 @@ const microseconds = 1e6;
 /** The last second that a JavaScript date can name; later times are shown as it. */
 const secondMax = 8.64e12;
 
+/** A year of six digits and its sign make it 27, up to the fraction's dot. */
+const textBytesMax = 32;
+/** Seconds that are remembered: an event has two times, seconds apart. */
+const remembered = 64;
+
 export class Timestamp {
-  #second = -1;
-  #text = '';
+  readonly #seconds = new Float64Array(remembered).fill(-1);
+  readonly #texts = Buffer.alloc(remembered * textBytesMax);
+  readonly #lengths = new Uint8Array(remembered);
 
   /** Writes microseconds since 1970 without quotes. */
   write(json: JsonText, time: number): void {
     const second = Math.min(Math.floor(time / microseconds), secondMax);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#text = new Date(second * 1000).toISOString().slice(0, -4);
-    }
-    json.growFor(48);
-    let at = json.length;
+    const place = ((second % remembered) + remembered) % remembered;
+    if (second !== this.#seconds[place]) this.#remember(place, second);
+    json.growFor(textBytesMax + 16);
     const bytes = json.bytes;
-    for (let i = 0; i < this.#text.length; i++) bytes[at++] = this.#text.charCodeAt(i);
+    let at = json.length;
+    const from = place * textBytesMax;
+    const to = from + this.#lengths[place]!;
+    for (let i = from; i < to; i++) bytes[at++] = this.#texts[i]!;
     let fraction = Math.max(0, Math.floor(time - second * microseconds)) % microseconds;
     for (let digit = 5; digit >= 0; digit--) {
       const next = (fraction / 10) | 0;
@@ -32,5 +38,11 @@ export class Timestamp {
     bytes[at++] = 43;
     for (let i = 0; i < 4; i++) bytes[at++] = 48;
     json.length = at;
+  }
+
+  #remember(place: number, second: number): void {
+    this.#seconds[place] = second;
+    const text = new Date(second * 1000).toISOString().slice(0, -4);
+    this.#lengths[place] = this.#texts.write(text, place * textBytesMax, 'latin1');
   }
 }

@@ -262,16 +262,31 @@ function mayBeLabel(bytes: Buffer, end: number): boolean {
   return (byte | 32) === 97;
 }
 
+/** Dots inside lines after which a stretch is searched for the pair at once. */
+const dotsMax = 4;
+
 /**
- * First "\n." in [from, to), or -1. The two bytes behind the range are overwritten for the time of
- * the search, so that the native search stops there: it takes no end, and a view costs 60 ns.
+ * First "\n." in [from, to), or -1. Base64 has no dots: one native search for a dot takes 29 ns for
+ * a full segment, where the search for the pair, which stops at every line feed, takes 204. Text
+ * with many dots is handed to the latter. Both take no end: the two bytes behind the range are
+ * overwritten for the time of the search so that it stops there, since a view would cost 60 ns.
  */
 function findLineDot(bytes: Buffer, from: number, to: number): number {
   const first = bytes[to]!;
   const second = bytes[to + 1]!;
   bytes[to] = lineFeed;
   bytes[to + 1] = dot;
-  const found = bytes.indexOf(lineFeedDot, from);
+  let at = from;
+  let found = -1;
+  for (let dots = 0; dots < dotsMax; dots++) {
+    const next = bytes.indexOf(dot, at);
+    if (next > from && bytes[next - 1] === lineFeed) {
+      found = next - 1;
+      break;
+    }
+    at = next + 1;
+  }
+  if (found < 0) found = bytes.indexOf(lineFeedDot, at - 1 > from ? at - 1 : from);
   bytes[to] = first;
   bytes[to + 1] = second;
   // A line feed that is the range's last byte is told by the state behind it.

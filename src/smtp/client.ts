@@ -373,7 +373,8 @@ export class ClientReader {
   #authLine(s: number): void {
     const w = this.#store.sessions.words;
     if (this.#alone) {
-      if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0) w[s + X.clientMode] = Mode.command;
+      if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0)
+        w[s + X.clientMode] = Mode.command;
       return;
     }
     w[s + X.clientMode] = Mode.waitAuth;

@@ -9,8 +9,8 @@
 //
 // Everything else that was lost stays unknown; a code is never guessed onto a command.
 
-import type { Body } from './body.js';
 import { Anomaly } from './anomaly.js';
+import type { Body } from './body.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 import { Unseen } from './unseen.js';
@@ -213,7 +213,8 @@ export class Dialogue {
   #isBanner(s: number, r: Reply): boolean {
     const w = this.#store.sessions.words;
     if (!this.#store.has(s, Bit.bannerDue)) {
-      if (r.code !== 220 || w[s + X.queueHead]! >= 0 || this.#store.has(s, Bit.banner)) return false;
+      if (r.code !== 220 || w[s + X.queueHead]! >= 0 || this.#store.has(s, Bit.banner))
+        return false;
     }
     this.#store.unset(s, Bit.bannerDue);
     // A server that never greets answers the first command at once.

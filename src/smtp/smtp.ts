@@ -1,6 +1,6 @@
 // The SMTP stage: takes ordered bytes of connections, gives sessions and transactions.
 
-import { Dir, type Chunk, type StreamSink } from '../flow/sink.js';
+import { type Chunk, Dir, type StreamSink } from '../flow/sink.js';
 import { Body } from './body.js';
 import { ClientReader } from './client.js';
 import { ClientHelloReader } from './client-hello.js';

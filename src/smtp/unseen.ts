@@ -2,8 +2,8 @@
 // The reply's code, its enhanced code and how far its acknowledgement moved are all there is; what
 // comes of it is a best reading, marked as such by `sides` or `gaps`.
 
-import type { Body } from './body.js';
 import { Dir } from '../flow/sink.js';
+import type { Body } from './body.js';
 import type { Reply } from './dialogue.js';
 import { Bit, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';

@@ -78,8 +78,9 @@ describe('a file', () => {
 });
 
 // What standard output does needs a process of its own.
+const built = new URL('../../dist/src/output/out.js', import.meta.url).href;
 const writer = `
-  import { Out } from ${JSON.stringify(new URL('../../dist/src/output/out.js', import.meta.url).href)};
+  import { Out } from ${JSON.stringify(built)};
   const out = new Out({ path: '-', append: false });
   const line = Buffer.alloc(1000, 'x');
   line[999] = 10;
