@@ -3,6 +3,7 @@
 // Bytes are put in order by reassemble.ts; time comes in with the packets.
 
 import { type Packet, Tcp } from '../decode/packet.js';
+import { Control, Verdict } from './control.js';
 import { FlowCounters } from './counters.js';
 import { PagePool } from './pages.js';
 import { Reassembler } from './reassemble.js';
@@ -39,6 +40,7 @@ export class Flows {
   readonly #table: FlowTable;
   readonly #wheel: Wheel;
   readonly #reassembler: Reassembler;
+  readonly #control: Control;
   readonly #sink: StreamSink;
   readonly #options: FlowOptions;
   readonly #ports = new Uint8Array(65536);
@@ -52,6 +54,7 @@ export class Flows {
     this.#table = new FlowTable(options.flowsMax, options.seed, options.keyVlan);
     const span = Math.max(options.timeoutEstablished, options.timeoutHalfOpen) / second;
     this.#wheel = new Wheel(span, this.#table.links);
+    this.#control = new Control(this.#table);
     const pages = new PagePool(options.pagesMax);
     this.#reassembler = new Reassembler(this.#table, pages, sink, this.counters);
     for (const port of options.ports) this.#ports[port] = 1;
@@ -260,19 +263,60 @@ export class Flows {
     const side = this.#table.side;
     const control = p.flags & (Tcp.SYN | Tcp.RST);
     if (w[b + F.packets] === 0) this.#isDuplicate(slot, side, p);
-    if ((w[b + F.state]! & S.closed) !== 0 && !this.#reopens(slot, side, p)) return;
-    if (control !== 0 && !this.#control(slot, side, p)) return;
-    if ((w[b + F.state]! & S.closed) !== 0) return;
-    if ((w[b + F.state]! & S.rst) !== 0) this.#doubtRst(slot, side, p);
-    if ((w[b + F.state]! & S.synCandidate) !== 0 && this.#begunUnseen(slot, side, p)) return;
+    if ((w[b + F.state]! & S.closed) !== 0) {
+      this.#reopens(slot, side, p);
+      return;
+    }
+    if (control !== 0 && !this.#mayFollow(slot, this.#control.take(b, side, p), p)) return;
+    if ((w[b + F.state]! & (S.rst | S.synCandidate)) !== 0 && this.#doubt(slot, side, p)) return;
     w[b + F.packets]!++;
     this.#table.doubles[(b + F.last) >> 1] = this.now;
     this.#reassembler.now = this.now;
     this.#hear(b, side, p);
     if (p.payloadLength > 0) this.#payload(slot, side, p);
     else if ((w[b + F.state]! & S.stuck) !== 0) this.#reassembler.impatient(slot);
-    if ((p.flags & Tcp.FIN) !== 0) this.#fin(b, side, p);
+    if ((p.flags & Tcp.FIN) !== 0) this.#control.fin(b, side, p);
     if ((w[b + F.state]! & (S.fin * 3)) !== 0) this.#finish(slot);
+  }
+
+  /** Does what a SYN or RST asks for; true if the segment is to be followed like any other. */
+  #mayFollow(slot: number, verdict: number, p: Packet): boolean {
+    const b = slot * flowWords;
+    const w = this.#table.words;
+    switch (verdict) {
+      case Verdict.follow:
+        return true;
+      case Verdict.reuse:
+        this.#reuse(slot, p);
+        return false;
+      case Verdict.strange:
+        if (w[b + F.session]! >= 0)
+          this.#sink.anomaly(w[b + F.session]!, FlowAnomaly.rstOutOfWindow);
+        return false;
+      case Verdict.reset:
+        w[b + F.packets]!++;
+        this.#table.doubles[(b + F.last) >> 1] = this.now;
+        if ((w[b + F.state]! & S.payload) === 0) {
+          this.#end(slot, FlowEnd.rst);
+        } else {
+          this.#wheel.remove(slot);
+          this.#wheel.add(slot, this.now + rstLinger);
+        }
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  /** Whether an earlier RST or SYN is proven false or true by this segment; true if it is done. */
+  #doubt(slot: number, side: number, p: Packet): boolean {
+    const session = this.#table.words[slot * flowWords + F.session]!;
+    if (this.#control.voidsRst(slot * flowWords, side, p) && session >= 0) {
+      this.#sink.anomaly(session, FlowAnomaly.dataAfterRst);
+    }
+    if (!this.#control.beganUnseen(slot * flowWords, side, p)) return false;
+    this.#reuse(slot, p);
+    return true;
   }
 
   /** What every segment says: that its side is there, where it stands, and what it has received. */
@@ -335,63 +379,6 @@ export class Flows {
     }
   }
 
-  /** SYN and RST; false when the segment says nothing else of use. */
-  #control(slot: number, side: number, p: Packet): boolean {
-    if ((p.flags & Tcp.RST) !== 0) {
-      this.#rst(slot, side, p);
-      return false;
-    }
-    return (p.flags & Tcp.ACK) !== 0 ? this.#synAck(slot, side, p) : this.#syn(slot, side, p);
-  }
-
-  /** A SYN sets where the client begins, until a SYN-ACK has settled it. */
-  #syn(slot: number, side: number, p: Packet): boolean {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    const state = w[b + F.state]!;
-    if (side !== Dir.client) return false;
-    if ((state & (S.synAck | S.payload)) === 0) {
-      w[b + F.clientIsn] = p.seq;
-      this.#begin(b, Dir.client, (p.seq + 1) | 0);
-      return true;
-    }
-    if ((state & (S.syn << Dir.client)) !== 0 && w[b + F.clientIsn] === p.seq) return true;
-    w[b + F.synCandidate] = p.seq;
-    w[b + F.state] = state | S.synCandidate;
-    return false;
-  }
-
-  #synAck(slot: number, side: number, p: Packet): boolean {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    const state = w[b + F.state]!;
-    if (side !== Dir.server) return false;
-    const isn = (p.ack - 1) | 0;
-    if ((state & S.synCandidate) !== 0 && isn === w[b + F.synCandidate]) {
-      this.#reuse(slot, p);
-      return false;
-    }
-    if ((state & S.synAck) !== 0) return true;
-    if ((state & S.payload) === 0) {
-      // It knows better than a SYN, which anybody may have sent, where the client begins.
-      w[b + F.clientIsn] = isn;
-      this.#begin(b, Dir.client, p.ack);
-      this.#begin(b, Dir.server, (p.seq + 1) | 0);
-    } else if (w[b + F.clientIsn] !== isn) {
-      return false;
-    }
-    w[b + F.state]! |= S.synAck | ((state & S.acked) !== 0 ? S.handshake : 0);
-    return true;
-  }
-
-  #begin(b: number, side: number, next: number): void {
-    const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
-    w[half + H.next] = next;
-    w[half + H.furthest] = next;
-    w[b + F.state]! |= (S.syn | S.started) << side;
-  }
-
   /** The same ends begin a new connection: the old one is over, whatever we missed of it. */
   #reuse(slot: number, p: Packet): void {
     const mail = (this.#table.words[slot * flowWords + F.state]! & S.mailPort) !== 0;
@@ -401,83 +388,14 @@ export class Flows {
     if (fresh >= 0) this.#follow(fresh, p);
   }
 
-  /** Only the client's side is seen: its second SYN was real if it goes on from there. */
-  #begunUnseen(slot: number, side: number, p: Packet): boolean {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    if (side !== Dir.client || p.payloadLength === 0) return false;
-    if ((w[b + F.state]! & (S.seen << Dir.server)) !== 0) return false;
-    if (p.seq !== ((w[b + F.synCandidate]! + 1) | 0)) return false;
-    this.#reuse(slot, p);
-    return true;
-  }
-
   /** A late packet of a finished connection is swallowed; one of a new connection opens it. */
-  #reopens(slot: number, side: number, p: Packet): boolean {
+  #reopens(slot: number, side: number, p: Packet): void {
     const w = this.#table.words;
     const half = slot * flowWords + F.halves + side * halfWords;
     const distance = (p.seq - w[half + H.next]!) | 0;
     const syn = (p.flags & (Tcp.SYN | Tcp.ACK)) === Tcp.SYN && distance !== -1;
     const strange = p.payloadLength > 0 && (distance > 1 << 20 || distance < -(1 << 28));
     if (syn || strange) this.#reuse(slot, p);
-    return false;
-  }
-
-  /**
-   * A RST is believed where RFC 5961 section 3.2 lets an endpoint believe it: exactly at the next
-   * number. It ends the connection after a moment in which its sender says nothing more.
-   */
-  #rst(slot: number, side: number, p: Packet): void {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
-    const other = b + F.halves + (1 - side) * halfWords;
-    const state = w[b + F.state]!;
-    const answer =
-      (p.flags & Tcp.ACK) !== 0 && (state & S.payload) === 0 && p.ack === w[other + H.next];
-    const exact =
-      p.seq === w[half + H.next] ||
-      p.seq === w[half + H.furthest] ||
-      p.seq === ((w[half + H.furthest]! + 1) | 0) ||
-      ((state & (S.acked << (1 - side))) !== 0 && p.seq === w[other + H.ack]);
-    const started = (state & (S.started << side)) !== 0;
-    w[b + F.state]! |= S.seen << side;
-    if (!(started ? exact || answer : answer)) {
-      if (w[b + F.session]! >= 0) this.#sink.anomaly(w[b + F.session]!, FlowAnomaly.rstOutOfWindow);
-      return;
-    }
-    w[b + F.packets]!++;
-    this.#table.doubles[(b + F.last) >> 1] = this.now;
-    if ((state & S.rst) !== 0) return;
-    w[b + F.state]! |= S.rst | (side === Dir.server ? S.rstByServer : 0);
-    w[b + F.rstSeq] = p.seq;
-    if ((state & S.payload) === 0) {
-      this.#end(slot, FlowEnd.rst);
-    } else {
-      this.#wheel.remove(slot);
-      this.#wheel.add(slot, this.now + rstLinger);
-    }
-  }
-
-  /** Who sent a RST and then goes on sending did not send that RST. */
-  #doubtRst(slot: number, side: number, p: Packet): void {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    const sender = (w[b + F.state]! & S.rstByServer) !== 0 ? Dir.server : Dir.client;
-    if (side !== sender || p.payloadLength === 0) return;
-    if (((p.seq + p.payloadLength - w[b + F.rstSeq]!) | 0) <= 0) return;
-    w[b + F.state]! &= ~(S.rst | S.rstByServer);
-    if (w[b + F.session]! >= 0) this.#sink.anomaly(w[b + F.session]!, FlowAnomaly.dataAfterRst);
-  }
-
-  #fin(b: number, side: number, p: Packet): void {
-    const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
-    const seq = (p.seq + p.payloadLength) | 0;
-    const ahead = (seq - w[half + H.next]!) | 0;
-    if (ahead < 0 || ahead > 1 << 25) return;
-    w[half + H.fin] = seq;
-    w[b + F.state]! |= S.fin << side;
   }
 
   /** Ends the connection when both sides, or the only one we see, were read to their FIN. */

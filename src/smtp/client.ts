@@ -2,28 +2,27 @@
 
 import type { Chunk } from '../flow/sink.js';
 import { Anomaly } from './anomaly.js';
+import { Arguments } from './arguments.js';
 import type { Body } from './body.js';
-import { type Dialogue, Mode } from './dialogue.js';
-import { decimal, isSpace, Path, parsePath, sizeParameter } from './path.js';
-import { Bit, E, nameBytesMax, type Store, T, TxBit, X } from './store.js';
+import type { Dialogue } from './dialogue.js';
+import { Mode } from './mode.js';
+import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { TlsReader } from './tls.js';
-import { isStrong, Verb, verbOf } from './verb.js';
+import { endsEnvelope, isCommand, isStrong, Verb, verbOf } from './verb.js';
 
 const lineFeed = 10;
 const carriageReturn = 13;
-const space = 32;
 /** Bytes that are kept of a line; RFC 5321 section 4.5.3.1.6 allows 1,000. */
 export const lineBytesMax = 2000;
 /** Lines without any command after which a stream on a mail port is not SMTP. */
 const noiseLinesMax = 8;
-const chunkBytesMax = 0x7fffffff;
 
 export class ClientReader {
   readonly #store: Store;
   readonly #dialogue: Dialogue;
   readonly #body: Body;
   readonly #tls: TlsReader;
-  readonly #path = new Path();
+  readonly #arguments: Arguments;
   /** The chunk that is being read. */
   #seq = 0;
   #ack = 0;
@@ -39,6 +38,7 @@ export class ClientReader {
     this.#dialogue = dialogue;
     this.#body = body;
     this.#tls = tls;
+    this.#arguments = new Arguments(store, tls);
   }
 
   /** Reads ordered bytes; gives how far, or -1 when nothing more of the connection is wanted. */
@@ -206,6 +206,7 @@ export class ClientReader {
     ew[e + E.end] = this.#seq;
     ew[e + E.ack] = this.#ack;
     this.#store.entries.doubles[(e + E.time) >> 1] = this.#time;
+    this.#arguments.take(this.#bytes, this.#from, this.#to);
     this.#argument(s, e, verb);
     const kind = ew[e + E.verb]!;
     const size = ew[e + E.size]!;
@@ -222,41 +223,24 @@ export class ClientReader {
     switch (verb) {
       case Verb.ehlo:
       case Verb.helo:
-      case Verb.lhlo: {
-        let at = this.#from + 4;
-        while (at < this.#to && isSpace(this.#bytes[at]!)) at++;
-        let end = this.#to;
-        while (end > at && isSpace(this.#bytes[end - 1]!)) end--;
-        this.#keepName(s, ew, e + E.text, at, end);
+      case Verb.lhlo:
+        this.#arguments.name(s, ew, e + E.text);
         break;
-      }
       case Verb.mail:
         this.#mail(s, e);
         break;
       case Verb.rcpt:
-        if (this.#readPath(s)) this.#keepName(s, ew, e + E.text, this.#path.from, this.#path.to);
+        this.#arguments.mailbox(s, ew, e + E.text);
         break;
       case Verb.bdat:
         this.#bdat(s, e);
         break;
       case Verb.auth:
-        this.#auth(s);
+        this.#arguments.auth(s);
         break;
       default:
         break;
     }
-  }
-
-  #readPath(s: number): boolean {
-    if (!parsePath(this.#bytes, this.#from + 4, this.#to, this.#path)) return false;
-    if (!this.#path.brackets) this.#store.countAnomaly(s, Anomaly.noBrackets);
-    return true;
-  }
-
-  #keepName(s: number, words: Int32Array, chain: number, from: number, to: number): void {
-    const stop = Math.min(to, from + nameBytesMax);
-    if (stop < to) this.#store.countAnomaly(s, Anomaly.nameTooLong);
-    if (!this.#store.cells.keep(words, chain, this.#bytes, from, stop)) this.#store.exhausted++;
   }
 
   #mail(s: number, e: number): void {
@@ -267,11 +251,8 @@ export class ClientReader {
     if (t < 0) return;
     const tw = this.#store.transactions.words;
     tw[t + T.bits]! |= TxBit.mail;
-    if (!this.#readPath(s)) return;
-    const { from, to, rest } = this.#path;
-    this.#keepName(s, tw, t + T.mailFrom, from, to);
-    const size = sizeParameter(this.#bytes, rest, this.#to);
-    this.#store.transactions.doubles[(t + T.sizeDeclared) >> 1] = size;
+    if (!this.#arguments.mailbox(s, tw, t + T.mailFrom)) return;
+    this.#store.transactions.doubles[(t + T.sizeDeclared) >> 1] = this.#arguments.size();
   }
 
   #openTx(s: number): number {
@@ -292,27 +273,20 @@ export class ClientReader {
     return t;
   }
 
-  /** BDAT size [LAST] (RFC 3030 section 2). A size that is none makes it no command. */
+  /** A chunk is announced. A size that is none makes it no command. */
   #bdat(s: number, e: number): void {
     const ew = this.#store.entries.words;
-    const b = this.#bytes;
-    const to = this.#to;
-    let at = this.#from + 4;
-    while (at < to && isSpace(b[at]!)) at++;
-    const size = decimal(b, at, to);
-    if (size < 0 || size > chunkBytesMax) {
+    const size = this.#arguments.chunk();
+    if (size < 0) {
       this.#store.countAnomaly(s, Anomaly.malformedBdat);
       ew[e + E.verb] = Verb.other;
       return;
     }
-    while (at < to && !isSpace(b[at]!)) at++;
-    while (at < to && isSpace(b[at]!)) at++;
-    const last = to - at >= 4 && b.toString('latin1', at, at + 4).toUpperCase() === 'LAST';
-    ew[e + E.value] = last ? 1 : 0;
+    ew[e + E.value] = this.#arguments.last ? 1 : 0;
     ew[e + E.size] = size;
     ew[e + E.tx] = this.#ensureTx(s);
     ew[e + E.end] = (this.#seq + size) | 0;
-    if (last) this.#store.set(s, Bit.lastChunk);
+    if (this.#arguments.last) this.#store.set(s, Bit.lastChunk);
     else this.#store.unset(s, Bit.lastChunk);
     this.#countChunk(s, size);
   }
@@ -326,24 +300,6 @@ export class ClientReader {
     tw[t + T.bits]! |= TxBit.chunking;
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! += size;
     if (size === 0 && this.#store.has(s, Bit.lastChunk)) w[s + X.clientTx] = -1;
-  }
-
-  /** The mechanism's name; what stands behind it is a secret. */
-  #auth(s: number): void {
-    const w = this.#store.sessions.words;
-    const b = this.#bytes;
-    const to = this.#to;
-    let at = this.#from + 4;
-    while (at < to && isSpace(b[at]!)) at++;
-    let end = at;
-    while (end < to && end - at < 20 && b[end]! > space && b[end]! < 127) end++;
-    w[s + X.authAttempts]!++;
-    w[s + X.authCode] = 0;
-    this.#store.set(s, Bit.auth);
-    this.#tls.keepMechanism(s, b, at, end);
-    while (end < to && !isSpace(b[end]!)) end++;
-    while (end < to && isSpace(b[end]!)) end++;
-    w[s + X.remaining] = authLines(b, at, end < to);
   }
 
   /** The mode behind a command. */
@@ -524,46 +480,5 @@ export class ClientReader {
     this.#store.countAnomaly(s, Anomaly.clearAfterStartTls);
     w[s + X.clientMode] = Mode.command;
     return this.#line(s, Mode.command, c, at);
-  }
-}
-
-/** Answers that a client gives to a mechanism, where nobody counts them; -1 if unknown. */
-function authLines(bytes: Buffer, from: number, initial: boolean): number {
-  const name = bytes.toString('latin1', from, from + 5).toUpperCase();
-  if (name.startsWith('LOGIN')) return initial ? 1 : 2;
-  if (name.startsWith('PLAIN')) return initial ? 0 : 1;
-  return name.startsWith('CRAM-') ? 1 : -1;
-}
-
-function endsEnvelope(verb: number): boolean {
-  return verb === Verb.rset || (verb >= Verb.ehlo && verb <= Verb.lhlo) || verb === Verb.xclient;
-}
-
-/** Whether a line whose first word is a verb is a command by its whole shape. */
-function isCommand(verb: number, bytes: Buffer, from: number, to: number): boolean {
-  const length = to - from;
-  switch (verb) {
-    case Verb.mail:
-      return bytes.toString('latin1', from, Math.min(to, from + 10)).toUpperCase() === 'MAIL FROM:';
-    case Verb.rcpt:
-      return bytes.toString('latin1', from, Math.min(to, from + 8)).toUpperCase() === 'RCPT TO:';
-    case Verb.data:
-    case Verb.rset:
-    case Verb.quit:
-      return length === 4;
-    case Verb.startTls:
-      return length === 8;
-    case Verb.ehlo:
-    case Verb.helo:
-    case Verb.lhlo:
-      return length > 5 && bytes.indexOf(space, from + 5) >= to;
-    case Verb.bdat:
-      return length > 5 && bytes[from + 5]! >= 48 && bytes[from + 5]! <= 57;
-    case Verb.auth:
-      return length > 8;
-    case Verb.noop:
-      return length === 4;
-    default:
-      return false;
   }
 }

@@ -11,56 +11,14 @@
 
 import { Anomaly } from './anomaly.js';
 import type { Body } from './body.js';
+import { Mode, type Reply } from './mode.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 import { Unseen } from './unseen.js';
 import { Verb } from './verb.js';
 
-/** What the client's bytes are at the moment; see client.ts. */
-export const Mode = {
-  command: 0,
-  /** DATA was sent; its reply decides what follows. */
-  waitData: 1,
-  /** DATA was sent and its reply will not come: the first line decides. */
-  dataMaybe: 2,
-  data: 3,
-  /** A dot line with a bare LF was read; the server decides whether it ended the data. */
-  maybeEnd: 4,
-  bdat: 5,
-  waitAuth: 6,
-  authLine: 7,
-  waitTls: 8,
-  /** STARTTLS was accepted. */
-  tlsDue: 9,
-  hello: 10,
-  /** After a gap or a start in mid-stream: commands or data. */
-  unknown: 11,
-  /** As `maybeEnd`, and the server has answered with more than that line received. */
-  probeEnd: 12,
-} as const;
-
-/** Whether the client's reader stands still until the server answers. */
-export function waits(mode: number): boolean {
-  return mode === Mode.waitData || mode === Mode.waitAuth || mode === Mode.waitTls;
-}
-
 /** Bytes of the shortest end of data that could follow a dot line: ".", CR, LF. */
 const strictEndBytes = 3;
-
-/** A complete reply, one reused object. */
-export class Reply {
-  code = 0;
-  /** What the server had received when it began the reply. */
-  ack = 0;
-  /** Sequence number of its first byte. */
-  seq = 0;
-  /** Enhanced code's subject and detail (RFC 3463) as subject * 100 + detail, -1 without one. */
-  enhanced = -1;
-  lines = 0;
-  time = 0.5;
-  /** Bit 1 client seen, bit 2 server seen. */
-  sides = 0;
-}
 
 /** Entries that may wait for an answer; RFC 2920 sets none, a server's window does. */
 const queueMax = 2000;
@@ -482,36 +440,18 @@ export class Dialogue {
     tw[t + T.bits]! |= TxBit.ended;
     if (code !== 0) tw[t + T.bits]! &= ~TxBit.tentative;
     const lmtp = this.#store.has(s, Bit.lmtp);
-    if (lmtp && code !== 0 && this.#lmtpFinal(s, t, code)) return;
+    if (lmtp && code !== 0 && this.#transactions.lmtpFinal(t, code) > 0) {
+      const e = this.#store.openEntry(Verb.dataEnd);
+      if (e >= 0) {
+        this.#requeue(s, e);
+        return;
+      }
+    }
     if (!lmtp) {
       tw[t + T.finalCode] = code;
       tw[t + T.finalBest] = code;
     }
     this.#transactions.finish(s, time, code === 0);
-  }
-
-  /** Files one of LMTP's final replies; true while more are due. */
-  #lmtpFinal(s: number, t: number, code: number): boolean {
-    const tw = this.#store.transactions.words;
-    const ew = this.#store.entries.words;
-    let left = 0;
-    let filed = false;
-    for (let e = tw[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
-      if (ew[e + E.code]! < 200 || ew[e + E.code]! >= 300) continue;
-      if (ew[e + E.value] !== 0) continue;
-      if (filed) left++;
-      else ew[e + E.value] = code;
-      filed = true;
-    }
-    tw[t + T.finalCode] = Math.max(tw[t + T.finalCode]!, code);
-    const best = tw[t + T.finalBest]!;
-    if (best === 0 || lmtpRank(code) > lmtpRank(best)) tw[t + T.finalBest] = code;
-    if (left > 0) {
-      const e = this.#store.openEntry(Verb.dataEnd);
-      if (e < 0) return false;
-      this.#requeue(s, e);
-    }
-    return left > 0;
   }
 
   /** One more reply to the end of the data is due, before whatever waits. */
@@ -551,10 +491,4 @@ export class Dialogue {
       w[s + X.clientMode] = Mode.tlsDue;
     }
   }
-}
-
-/** Of several verdicts the one that decides: a delivery, then hope, then refusal. */
-function lmtpRank(code: number): number {
-  if (code >= 200 && code < 300) return 3;
-  return code >= 400 && code < 500 ? 2 : 1;
 }

@@ -3,7 +3,8 @@
 
 import type { Chunk } from '../flow/sink.js';
 import { Anomaly } from './anomaly.js';
-import { type Dialogue, Mode, Reply, waits } from './dialogue.js';
+import type { Dialogue } from './dialogue.js';
+import { Mode, Reply, waits } from './mode.js';
 import { Bit, type Store, X } from './store.js';
 
 const lineFeed = 10;

@@ -107,6 +107,25 @@ export class Transactions {
     this.#store.closeTransaction(t);
   }
 
+  /** Files one of LMTP's final replies (RFC 2033); gives how many are still due. */
+  lmtpFinal(t: number, code: number): number {
+    const tw = this.#store.transactions.words;
+    const ew = this.#store.entries.words;
+    let left = 0;
+    let filed = false;
+    for (let e = tw[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+      const taken = ew[e + E.code]! >= 200 && ew[e + E.code]! < 300;
+      if (!taken || ew[e + E.value] !== 0) continue;
+      if (filed) left++;
+      else ew[e + E.value] = code;
+      filed = true;
+    }
+    tw[t + T.finalCode] = Math.max(tw[t + T.finalCode]!, code);
+    const best = tw[t + T.finalBest]!;
+    if (best === 0 || lmtpRank(code) > lmtpRank(best)) tw[t + T.finalBest] = code;
+    return left;
+  }
+
   /** A transaction the server never knew: its record goes. */
   discard(s: number, t: number): void {
     if (t < 0) return;
@@ -205,4 +224,10 @@ export class Transactions {
 function refusal(code: number): number {
   if (code >= 500 && code < 600) return Outcome.rejected;
   return code >= 400 && code < 500 ? Outcome.deferred : -1;
+}
+
+/** Of several verdicts the one that decides: a delivery, then hope, then refusal. */
+function lmtpRank(code: number): number {
+  if (code >= 200 && code < 300) return 3;
+  return code >= 400 && code < 500 ? 2 : 1;
 }

@@ -4,7 +4,7 @@
 
 import { Dir } from '../flow/sink.js';
 import type { Body } from './body.js';
-import type { Reply } from './dialogue.js';
+import type { Reply } from './mode.js';
 import { Bit, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 

@@ -135,3 +135,46 @@ function known(word: number, bytes: Uint8Array, at: number, to: number): number 
 export function isStrong(verb: number): boolean {
   return verb >= Verb.ehlo && verb <= Verb.rcpt;
 }
+
+/** Whether a command ends the envelope for its client. */
+export function endsEnvelope(verb: number): boolean {
+  return verb === Verb.rset || (verb >= Verb.ehlo && verb <= Verb.lhlo) || verb === Verb.xclient;
+}
+
+/** Whether a line whose first word is a verb is a command by its whole shape. */
+export function isCommand(verb: number, bytes: Uint8Array, from: number, to: number): boolean {
+  const length = to - from;
+  switch (verb) {
+    case Verb.mail:
+      return (
+        bytes[from + 4] === 32 && continues(bytes, from + 5, to, 'FROM') && bytes[from + 9] === 58
+      );
+    case Verb.rcpt:
+      return (
+        bytes[from + 4] === 32 && continues(bytes, from + 5, to, 'TO') && bytes[from + 7] === 58
+      );
+    case Verb.data:
+    case Verb.rset:
+    case Verb.quit:
+      return length === 4;
+    case Verb.startTls:
+      return length === 8;
+    case Verb.ehlo:
+    case Verb.helo:
+    case Verb.lhlo:
+      return length > 5 && oneWord(bytes, from + 5, to);
+    case Verb.bdat:
+      return length > 5 && bytes[from + 5]! >= 48 && bytes[from + 5]! <= 57;
+    case Verb.auth:
+      return length > 8;
+    case Verb.noop:
+      return length === 4;
+    default:
+      return false;
+  }
+}
+
+function oneWord(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at]! <= 32) return false;
+  return true;
+}

@@ -1,0 +1,134 @@
+// SYN, FIN and RST on a wire where anybody may send them: what each says of a connection, and
+// whether it is to be believed. Changes the flow's words, and leaves ending and opening to flows.ts.
+
+import { type Packet, Tcp } from '../decode/packet.js';
+import { Dir } from './sink.js';
+import { F, type FlowTable, H, halfWords, S } from './table.js';
+
+/** What is to be done with a segment that has SYN or RST. */
+export const Verdict = {
+  /** Nothing: it says nothing that we believe. */
+  ignore: 0,
+  follow: 1,
+  /** The same ends have begun another connection. */
+  reuse: 2,
+  /** The connection is reset. */
+  reset: 3,
+  /** A RST whose number is not the connection's. */
+  strange: 4,
+} as const;
+
+export class Control {
+  readonly #table: FlowTable;
+
+  constructor(table: FlowTable) {
+    this.#table = table;
+  }
+
+  /** Judges a SYN or RST that `side` sent; `b` is the flow's first word. */
+  take(b: number, side: number, p: Packet): number {
+    if ((p.flags & Tcp.RST) !== 0) return this.#rst(b, side, p);
+    return (p.flags & Tcp.ACK) !== 0 ? this.#synAck(b, side, p) : this.#syn(b, side, p);
+  }
+
+  /** Who sent a RST and then goes on sending did not send that RST. True if it is void now. */
+  voidsRst(b: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    if ((w[b + F.state]! & S.rst) === 0) return false;
+    const sender = (w[b + F.state]! & S.rstByServer) !== 0 ? Dir.server : Dir.client;
+    if (side !== sender || p.payloadLength === 0) return false;
+    if (((p.seq + p.payloadLength - w[b + F.rstSeq]!) | 0) <= 0) return false;
+    w[b + F.state]! &= ~(S.rst | S.rstByServer);
+    return true;
+  }
+
+  /** Only the client's side is seen: its second SYN was real if it goes on from there. */
+  beganUnseen(b: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const state = w[b + F.state]!;
+    if ((state & S.synCandidate) === 0 || side !== Dir.client || p.payloadLength === 0)
+      return false;
+    if ((state & (S.seen << Dir.server)) !== 0) return false;
+    return p.seq === ((w[b + F.synCandidate]! + 1) | 0);
+  }
+
+  /** Remembers where a side's stream ends. */
+  fin(b: number, side: number, p: Packet): void {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    const seq = (p.seq + p.payloadLength) | 0;
+    const ahead = (seq - w[half + H.next]!) | 0;
+    if (ahead < 0 || ahead > 1 << 25) return;
+    w[half + H.fin] = seq;
+    w[b + F.state]! |= S.fin << side;
+  }
+
+  /** A SYN sets where the client begins, until a SYN-ACK has settled it. */
+  #syn(b: number, side: number, p: Packet): number {
+    const w = this.#table.words;
+    const state = w[b + F.state]!;
+    if (side !== Dir.client) return Verdict.ignore;
+    if ((state & (S.synAck | S.payload)) === 0) {
+      w[b + F.clientIsn] = p.seq;
+      this.#begin(b, Dir.client, (p.seq + 1) | 0);
+      return Verdict.follow;
+    }
+    const same = (state & (S.syn << Dir.client)) !== 0 && w[b + F.clientIsn] === p.seq;
+    if (same) return Verdict.follow;
+    w[b + F.synCandidate] = p.seq;
+    w[b + F.state] = state | S.synCandidate;
+    return Verdict.ignore;
+  }
+
+  #synAck(b: number, side: number, p: Packet): number {
+    const w = this.#table.words;
+    const state = w[b + F.state]!;
+    if (side !== Dir.server) return Verdict.ignore;
+    const isn = (p.ack - 1) | 0;
+    if ((state & S.synCandidate) !== 0 && isn === w[b + F.synCandidate]) return Verdict.reuse;
+    if ((state & S.synAck) !== 0) return Verdict.follow;
+    if ((state & S.payload) === 0) {
+      // It knows better than a SYN, which anybody may have sent, where the client begins.
+      w[b + F.clientIsn] = isn;
+      this.#begin(b, Dir.client, p.ack);
+      this.#begin(b, Dir.server, (p.seq + 1) | 0);
+    } else if (w[b + F.clientIsn] !== isn) {
+      return Verdict.ignore;
+    }
+    w[b + F.state]! |= S.synAck | ((state & S.acked) !== 0 ? S.handshake : 0);
+    return Verdict.follow;
+  }
+
+  #begin(b: number, side: number, next: number): void {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    w[half + H.next] = next;
+    w[half + H.furthest] = next;
+    w[b + F.state]! |= (S.syn | S.started) << side;
+  }
+
+  /**
+   * A RST is believed where RFC 5961 section 3.2 lets an endpoint believe it: exactly at the next
+   * number; or where it answers a SYN. Its sender may still prove it forged, see `voidsRst`.
+   */
+  #rst(b: number, side: number, p: Packet): number {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    const other = b + F.halves + (1 - side) * halfWords;
+    const state = w[b + F.state]!;
+    const answer =
+      (p.flags & Tcp.ACK) !== 0 && (state & S.payload) === 0 && p.ack === w[other + H.next];
+    const exact =
+      p.seq === w[half + H.next] ||
+      p.seq === w[half + H.furthest] ||
+      p.seq === ((w[half + H.furthest]! + 1) | 0) ||
+      ((state & (S.acked << (1 - side))) !== 0 && p.seq === w[other + H.ack]);
+    const started = (state & (S.started << side)) !== 0;
+    w[b + F.state] = state | (S.seen << side);
+    if (!(started ? exact || answer : answer)) return Verdict.strange;
+    if ((state & S.rst) !== 0) return Verdict.ignore;
+    w[b + F.state]! |= S.rst | (side === Dir.server ? S.rstByServer : 0);
+    w[b + F.rstSeq] = p.seq;
+    return Verdict.reset;
+  }
+}
