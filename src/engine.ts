@@ -1,5 +1,5 @@
-// Builds one packet line, capture batch in and rows out: decode > flow > smtp > batch. Connects, and
-// decides nothing.
+// Builds one packet line, capture batch in and rows out: decode > flow > smtp > batch. It connects
+// the stages, and decides nothing.
 
 import { createHash, randomBytes } from 'node:crypto';
 import type { RowSink } from './batch/row.js';

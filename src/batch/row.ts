@@ -197,7 +197,7 @@ export class RowCursor {
   finalCode(index: number): number {
     return this.word(AtTx.tables + this.rcptCount * 2 + index);
   }
-  /** First text byte of a transaction row: HELO, sender, label code, then the recipients in order. */
+  /** First text byte of a transaction row: HELO, sender, label code, the recipients in order. */
   get transactionTexts(): number {
     const tables = this.rcptCount * 2 + this.word(AtTx.finalCodes);
     return (this.#base + AtTx.tables + tables) * 4;

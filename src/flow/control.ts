@@ -1,7 +1,8 @@
 // SYN, FIN and RST on a wire where anybody may send them: what each says of a connection, and
-// whether it is to be believed. Changes the flow's words, and leaves ending and opening to flows.ts.
+// whether it is to be believed. Changes the flow's words; ending and opening are done in flows.ts.
 
 import { type Packet, Tcp } from '../decode/packet.js';
+import { seqAdd, seqDiff } from '../lib/seq.js';
 import { Dir } from './sink.js';
 import { F, type FlowTable, H, halfWords, S } from './table.js';
 
@@ -17,6 +18,11 @@ export const Verdict = {
   /** A RST whose number is not the connection's. */
   strange: 4,
 } as const;
+
+/** How far beyond what we saw a RST may stand: a window without scaling. */
+export const rstAheadMax = 65536;
+/** Microseconds after which bytes from before a RST were not merely overtaken by it. */
+const reorderedMax = 50e3;
 
 export class Control {
   readonly #table: FlowTable;
@@ -37,7 +43,8 @@ export class Control {
     if ((w[b + F.state]! & S.rst) === 0) return false;
     const sender = (w[b + F.state]! & S.rstByServer) !== 0 ? Dir.server : Dir.client;
     if (side !== sender || p.payloadLength === 0) return false;
-    if (((p.seq + p.payloadLength - w[b + F.rstSeq]!) | 0) <= 0) return false;
+    const late = p.time - this.#table.doubles[(b + F.last) >> 1]! > reorderedMax;
+    if (!late && seqDiff(seqAdd(p.seq, p.payloadLength), w[b + F.rstSeq]!) <= 0) return false;
     w[b + F.state]! &= ~(S.rst | S.rstByServer);
     return true;
   }
@@ -49,15 +56,15 @@ export class Control {
     if ((state & S.synCandidate) === 0 || side !== Dir.client || p.payloadLength === 0)
       return false;
     if ((state & (S.seen << Dir.server)) !== 0) return false;
-    return p.seq === ((w[b + F.synCandidate]! + 1) | 0);
+    return p.seq === seqAdd(w[b + F.synCandidate]!, 1);
   }
 
   /** Remembers where a side's stream ends. */
   fin(b: number, side: number, p: Packet): void {
     const w = this.#table.words;
     const half = b + F.halves + side * halfWords;
-    const seq = (p.seq + p.payloadLength) | 0;
-    const ahead = (seq - w[half + H.next]!) | 0;
+    const seq = seqAdd(p.seq, p.payloadLength);
+    const ahead = seqDiff(seq, w[half + H.next]!);
     if (ahead < 0 || ahead > 1 << 25) return;
     w[half + H.fin] = seq;
     w[b + F.state]! |= S.fin << side;
@@ -70,7 +77,7 @@ export class Control {
     if (side !== Dir.client) return Verdict.ignore;
     if ((state & (S.synAck | S.payload)) === 0) {
       w[b + F.clientIsn] = p.seq;
-      this.#begin(b, Dir.client, (p.seq + 1) | 0);
+      this.#begin(b, Dir.client, seqAdd(p.seq, 1));
       return Verdict.follow;
     }
     const same = (state & (S.syn << Dir.client)) !== 0 && w[b + F.clientIsn] === p.seq;
@@ -84,14 +91,14 @@ export class Control {
     const w = this.#table.words;
     const state = w[b + F.state]!;
     if (side !== Dir.server) return Verdict.ignore;
-    const isn = (p.ack - 1) | 0;
+    const isn = seqAdd(p.ack, -1);
     if ((state & S.synCandidate) !== 0 && isn === w[b + F.synCandidate]) return Verdict.reuse;
     if ((state & S.synAck) !== 0) return Verdict.follow;
     if ((state & S.payload) === 0) {
       // It knows better than a SYN, which anybody may have sent, where the client begins.
       w[b + F.clientIsn] = isn;
       this.#begin(b, Dir.client, p.ack);
-      this.#begin(b, Dir.server, (p.seq + 1) | 0);
+      this.#begin(b, Dir.server, seqAdd(p.seq, 1));
     } else if (w[b + F.clientIsn] !== isn) {
       return Verdict.ignore;
     }
@@ -121,11 +128,14 @@ export class Control {
     const exact =
       p.seq === w[half + H.next] ||
       p.seq === w[half + H.furthest] ||
-      p.seq === ((w[half + H.furthest]! + 1) | 0) ||
+      p.seq === seqAdd(w[half + H.furthest]!, 1) ||
       ((state & (S.acked << (1 - side))) !== 0 && p.seq === w[other + H.ack]);
+    // Bytes before it may have been lost to us: its receiver stood there, and we do not.
+    const ahead = seqDiff(p.seq, w[half + H.furthest]!);
+    const lost = ahead > 0 && ahead < rstAheadMax;
     const started = (state & (S.started << side)) !== 0;
     w[b + F.state] = state | (S.seen << side);
-    if (!(started ? exact || answer : answer)) return Verdict.strange;
+    if (!answer && !(started && (exact || lost))) return Verdict.strange;
     if ((state & S.rst) !== 0) return Verdict.ignore;
     w[b + F.state]! |= S.rst | (side === Dir.server ? S.rstByServer : 0);
     w[b + F.rstSeq] = p.seq;

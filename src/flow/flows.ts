@@ -3,6 +3,7 @@
 // Bytes are put in order by reassemble.ts; time comes in with the packets.
 
 import { type Packet, Tcp } from '../decode/packet.js';
+import { seqAdd, seqDiff } from '../lib/seq.js';
 import { Control, Verdict } from './control.js';
 import { FlowCounters } from './counters.js';
 import { PagePool } from './pages.js';
@@ -93,6 +94,7 @@ export class Flows {
   }
 
   /** The input is over: every connection ends, the longest silent first. */
+  // allocates: once, a list to sort
   finish(): void {
     const w = this.#table.words;
     const d = this.#table.doubles;
@@ -328,11 +330,11 @@ export class Flows {
     let next = state | (S.seen << side);
     if ((state & (S.started << side)) === 0) {
       next |= S.started << side;
-      w[half + H.next] = (p.seq + ((p.flags & Tcp.SYN) !== 0 ? 1 : 0)) | 0;
+      w[half + H.next] = seqAdd(p.seq, (p.flags & Tcp.SYN) !== 0 ? 1 : 0);
       w[half + H.furthest] = w[half + H.next]!;
     }
     if ((p.flags & Tcp.ACK) !== 0) {
-      if ((state & (S.acked << side)) === 0 || ((p.ack - w[half + H.ack]!) | 0) > 0) {
+      if ((state & (S.acked << side)) === 0 || seqDiff(p.ack, w[half + H.ack]!) > 0) {
         w[half + H.ack] = p.ack;
         next |= S.acked << side;
       }
@@ -341,11 +343,11 @@ export class Flows {
         w[other + H.next] = p.ack;
         w[other + H.furthest] = p.ack;
       }
-      const answered = (p.ack - w[other + H.next]!) | 0;
+      const answered = seqDiff(p.ack, w[other + H.next]!);
       if (side === Dir.client && answered >= 0 && answered < 1 << 25) next |= handshakeIf(state);
     }
-    const end = (p.seq + p.payloadLength) | 0;
-    if (((end - w[half + H.furthest]!) | 0) > 0) w[half + H.furthest] = end;
+    const end = seqAdd(p.seq, p.payloadLength);
+    if (seqDiff(end, w[half + H.furthest]!) > 0) w[half + H.furthest] = end;
     w[b + F.state] = next;
   }
 
@@ -357,7 +359,7 @@ export class Flows {
     if (side === Dir.server) next |= handshakeIf(state);
     w[b + F.state] = next;
     if (w[b + F.session]! < 0 && (state & S.opaque) === 0) this.#openSession(slot);
-    const seq = (p.flags & Tcp.SYN) !== 0 ? (p.seq + 1) | 0 : p.seq;
+    const seq = (p.flags & Tcp.SYN) !== 0 ? seqAdd(p.seq, 1) : p.seq;
     this.#reassembler.accept(slot, side, p, seq);
   }
 
@@ -392,7 +394,7 @@ export class Flows {
   #reopens(slot: number, side: number, p: Packet): void {
     const w = this.#table.words;
     const half = slot * flowWords + F.halves + side * halfWords;
-    const distance = (p.seq - w[half + H.next]!) | 0;
+    const distance = seqDiff(p.seq, w[half + H.next]!);
     const syn = (p.flags & (Tcp.SYN | Tcp.ACK)) === Tcp.SYN && distance !== -1;
     const strange = p.payloadLength > 0 && (distance > 1 << 20 || distance < -(1 << 28));
     if (syn || strange) this.#reuse(slot, p);
@@ -406,7 +408,7 @@ export class Flows {
     for (let side = 0; side < 2; side++) {
       const half = b + F.halves + side * halfWords;
       if ((state & (S.fin << side)) === 0 || w[half + H.pages]! >= 0) continue;
-      if (((w[half + H.next]! - w[half + H.fin]!) | 0) >= 0) state |= S.done << side;
+      if (seqDiff(w[half + H.next]!, w[half + H.fin]!) >= 0) state |= S.done << side;
     }
     w[b + F.state] = state;
     const seen = state & 3;

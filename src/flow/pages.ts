@@ -1,6 +1,8 @@
 // A fixed pool of pages for bytes that cannot be delivered yet: out-of-order segments, and segments
 // that wait for the other direction. All memory is reserved once; pages never touched cost nothing.
 
+import { seqAdd } from '../lib/seq.js';
+
 /** Bytes of payload a page holds: one full Ethernet segment and to spare. */
 export const pageBytes = 2048;
 const pageWords = 6;
@@ -98,7 +100,7 @@ export class PagePool {
   /** Drops `count` bytes off the front. */
   advance(page: number, count: number): void {
     const at = page * pageWords;
-    this.#words[at + 1] = (this.#words[at + 1]! + count) | 0;
+    this.#words[at + 1] = seqAdd(this.#words[at + 1]!, count);
     this.#words[at + 2] = this.#words[at + 2]! + count;
   }
 }

@@ -15,6 +15,8 @@
 // can be hoped for any more. Nothing here knows what the bytes mean.
 
 import type { Packet } from '../decode/packet.js';
+import { seqAdd, seqDiff } from '../lib/seq.js';
+import { rstAheadMax } from './control.js';
 import type { FlowCounters } from './counters.js';
 import type { PagePool } from './pages.js';
 import { pageBytes } from './pages.js';
@@ -60,14 +62,20 @@ export class Reassembler {
     const w = this.#table.words;
     const b = slot * flowWords;
     const half = b + F.halves + side * halfWords;
-    const ahead = (seq - w[half + H.next]!) | 0;
+    const ahead = seqDiff(seq, w[half + H.next]!);
     if ((w[b + F.state]! & S.opaque) !== 0) {
       this.#count(slot, half, ahead, p.payloadLength);
       return;
     }
     let from = p.payloadFrom;
     if (ahead === 0 && w[half + H.pages]! < 0 && this.#awaited(b, side, p.ack) === 0) {
-      from = this.#deliver(slot, side, p.bytes, from, p.payloadTo, p.ack, p.time);
+      const chunk = this.#chunk;
+      chunk.bytes = p.bytes;
+      chunk.from = from;
+      chunk.to = p.payloadTo;
+      chunk.ack = p.ack;
+      chunk.time = p.time;
+      from = this.#deliver(slot, side);
       if (from < 0) return;
       if (from === p.payloadTo) {
         const cut = p.payloadLength - (p.payloadTo - p.payloadFrom);
@@ -113,6 +121,7 @@ export class Reassembler {
     }
     this.#acknowledgedTail(slot, 0);
     this.#acknowledgedTail(slot, 1);
+    this.#beforeRst(slot);
     this.release(slot);
   }
 
@@ -138,12 +147,24 @@ export class Reassembler {
     if (missing > 0) this.#gap(slot, side, missing);
   }
 
+  /** A RST stands behind the last byte that its sender sent: what we have not seen of them is lost. */
+  #beforeRst(slot: number): void {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const state = w[b + F.state]!;
+    if ((state & S.rst) === 0) return;
+    const side = (state & S.rstByServer) !== 0 ? 1 : 0;
+    if ((state & (S.opaque | (S.fin << side))) !== 0) return;
+    const missing = seqDiff(w[b + F.rstSeq]!, w[b + F.halves + side * halfWords + H.next]!);
+    if (missing > 0 && missing < rstAheadMax) this.#gap(slot, side, missing);
+  }
+
   /** Streams that nobody reads: how far they went. */
   #count(slot: number, half: number, ahead: number, length: number): void {
     const fresh = ahead + length;
     if (fresh <= 0 || ahead > distanceMax) return;
     const w = this.#table.words;
-    w[half + H.next] = (w[half + H.next]! + fresh) | 0;
+    w[half + H.next] = seqAdd(w[half + H.next]!, fresh);
     this.#table.doubles[(half + H.bytes) >> 1]! += Math.min(fresh, length);
     this.#table.words[slot * flowWords + F.state]! &= ~S.stuck;
   }
@@ -155,12 +176,12 @@ export class Reassembler {
     const other = 1 - side;
     if ((state & (S.seen << other)) === 0) return 0;
     const half = b + F.halves + other * halfWords;
-    const missing = (ack - w[half + H.next]!) | 0;
+    const missing = seqDiff(ack, w[half + H.next]!);
     if (missing <= 0 || missing > distanceMax) return 0;
     // An acknowledged FIN counts one (RFC 9293 section 3.4), and is no byte.
-    const fin = (state & (S.fin << other)) !== 0 && ((ack - w[half + H.fin]!) | 0) === 1 ? 1 : 0;
+    const fin = (state & (S.fin << other)) !== 0 && seqDiff(ack, w[half + H.fin]!) === 1 ? 1 : 0;
     if (w[half + H.pages]! < 0) return missing - fin;
-    return Math.max(0, ((ack - this.#extent(half)) | 0) - fin);
+    return Math.max(0, seqDiff(ack, this.#extent(half)) - fin);
   }
 
   /** Number behind the bytes that are there without a hole, delivered or waiting for the sink. */
@@ -169,38 +190,26 @@ export class Reassembler {
     const pages = this.#pages;
     let end = w[half + H.next]!;
     for (let page = w[half + H.pages]!; page >= 0; page = pages.next(page)) {
-      if (((pages.seq(page) - end) | 0) > 0) break;
-      end = (pages.seq(page) + pages.length(page) - pages.skip(page)) | 0;
+      if (seqDiff(pages.seq(page), end) > 0) break;
+      end = seqAdd(pages.seq(page), pages.length(page) - pages.skip(page));
     }
     return end;
   }
 
-  // long: one straight line, and every field matters
-  #deliver(
-    slot: number,
-    side: number,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    ack: number,
-    time: number,
-  ): number {
+  /** Hands the chunk's range to the sink, as the next of its side; gives how far it was read. */
+  #deliver(slot: number, side: number): number {
     const w = this.#table.words;
     const b = slot * flowWords;
     const half = b + F.halves + side * halfWords;
     const chunk = this.#chunk;
+    const from = chunk.from;
     chunk.session = w[b + F.session]!;
     chunk.dir = side;
-    chunk.bytes = bytes;
-    chunk.from = from;
-    chunk.to = to;
     chunk.seq = w[half + H.next]!;
-    chunk.ack = ack;
-    chunk.time = time;
     chunk.sides = w[b + F.state]! & 3;
     const read = this.#sink.data(chunk);
-    const count = (read < 0 ? to : read) - from;
-    w[half + H.next] = (w[half + H.next]! + count) | 0;
+    const count = (read < 0 ? chunk.to : read) - from;
+    w[half + H.next] = seqAdd(w[half + H.next]!, count);
     this.#table.doubles[(half + H.bytes) >> 1]! += count;
     if (read < 0) {
       w[b + F.state]! |= S.opaque;
@@ -222,7 +231,7 @@ export class Reassembler {
     chunk.missing = missing;
     chunk.time = this.now;
     chunk.sides = w[b + F.state]! & 3;
-    w[half + H.next] = (w[half + H.next]! + missing) | 0;
+    w[half + H.next] = seqAdd(w[half + H.next]!, missing);
     if (chunk.session >= 0) this.#sink.gap(chunk);
     this.#restart(b);
   }
@@ -265,7 +274,7 @@ export class Reassembler {
     for (;;) {
       const page = w[half + H.pages]!;
       if (page < 0) return moved;
-      const ahead = (this.#pages.seq(page) - w[half + H.next]!) | 0;
+      const ahead = seqDiff(this.#pages.seq(page), w[half + H.next]!);
       if (ahead > 0) return moved;
       if (ahead < 0) this.#skipDelivered(page, -ahead);
       if (this.#awaited(b, side, this.#pages.ack(page)) > 0) return moved;
@@ -282,10 +291,15 @@ export class Reassembler {
     const half = slot * flowWords + F.halves + side * halfWords;
     const from = pages.base(page) + pages.skip(page);
     const to = pages.base(page) + pages.length(page);
-    const ack = pages.ack(page);
     const cut = pages.cut(page);
     if (from < to) {
-      const read = this.#deliver(slot, side, pages.bytes, from, to, ack, pages.time(page));
+      const chunk = this.#chunk;
+      chunk.bytes = pages.bytes;
+      chunk.from = from;
+      chunk.to = to;
+      chunk.ack = pages.ack(page);
+      chunk.time = pages.time(page);
+      const read = this.#deliver(slot, side);
       if (read < 0) return true;
       if (read < to) {
         pages.advance(page, read - from);
@@ -333,12 +347,12 @@ export class Reassembler {
     const page = w[half + H.pages]!;
     if (page < 0) return false;
     const other = b + F.halves + (1 - side) * halfWords;
-    const hole = (this.#pages.seq(page) - w[half + H.next]!) | 0;
+    const hole = seqDiff(this.#pages.seq(page), w[half + H.next]!);
     if (hole > 0) {
       const acked =
         (w[b + F.state]! & (S.acked << (1 - side))) === 0
           ? 0
-          : (w[other + H.ack]! - w[half + H.next]!) | 0;
+          : seqDiff(w[other + H.ack]!, w[half + H.next]!);
       const lost = hard || acked >= hole ? hole : acked;
       if (lost <= 0 || lost > distanceMax) return false;
       this.#gap(slot, side, lost);
@@ -348,7 +362,7 @@ export class Reassembler {
     if (awaited > 0) {
       const otherPage = w[other + H.pages]!;
       const ack = this.#pages.ack(page);
-      if (otherPage >= 0 && ((this.#pages.seq(otherPage) - ack) | 0) < 0) return false;
+      if (otherPage >= 0 && seqDiff(this.#pages.seq(otherPage), ack) < 0) return false;
       this.#gap(slot, 1 - side, awaited);
       return true;
     }
@@ -370,10 +384,10 @@ export class Reassembler {
     s.to = p.payloadTo;
     s.ack = p.ack;
     s.time = p.time;
-    s.seq = (seq + from - p.payloadFrom) | 0;
-    const old = (next - s.seq) | 0;
+    s.seq = seqAdd(seq, from - p.payloadFrom);
+    const old = seqDiff(next, s.seq);
     s.from = old > 0 ? Math.min(from + old, s.to) : from;
-    s.seq = (s.seq + (s.from - from)) | 0;
+    s.seq = seqAdd(s.seq, s.from - from);
     s.missing = p.payloadLength - (p.payloadTo - p.payloadFrom);
     if (s.from < s.to) this.#store(slot, half);
     this.#advance(slot);
@@ -387,7 +401,7 @@ export class Reassembler {
     let previous = -1;
     let page = this.#table.words[half + H.pages]!;
     while (s.from < s.to) {
-      const ahead = page < 0 ? s.to - s.from : (pages.seq(page) - s.seq) | 0;
+      const ahead = page < 0 ? s.to - s.from : seqDiff(pages.seq(page), s.seq);
       if (ahead > 0) {
         const count = Math.min(ahead, s.to - s.from);
         previous = this.#put(half, previous, count);
@@ -413,7 +427,7 @@ export class Reassembler {
       }
     }
     s.from += count;
-    s.seq = (s.seq + count) | 0;
+    s.seq = seqAdd(s.seq, count);
   }
 
   /** Copies `count` bytes of the segment into pages behind `previous`; the last page, or -1. */
@@ -431,7 +445,7 @@ export class Reassembler {
       }
       const n = Math.min(left, pageBytes);
       pages.set(page, s.seq, n, s.ack, s.time);
-      pages.bytes.set(s.bytes.subarray(s.from, s.from + n), pages.base(page));
+      s.bytes.copy(pages.bytes, pages.base(page), s.from, s.from + n);
       pages.setNext(page, last < 0 ? w[half + H.pages]! : pages.next(last));
       if (last < 0) w[half + H.pages] = page;
       else pages.setNext(last, page);
@@ -439,7 +453,7 @@ export class Reassembler {
       last = page;
       left -= n;
       s.from += n;
-      s.seq = (s.seq + n) | 0;
+      s.seq = seqAdd(s.seq, n);
     }
     return last;
   }

@@ -130,6 +130,7 @@ export class FlowTable {
     return capacity * flowWords * 4 + powerOfTwo(capacity * 2) * 12;
   }
 
+  // allocates: once, for the wheel's constructor
   get links(): WheelLinks {
     return {
       words: this.words,

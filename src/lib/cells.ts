@@ -62,7 +62,7 @@ export class Cells {
     let end = to;
     while (left > 0) {
       const from = cell * cellBytes;
-      const n = left < cellBytes ? left : cellBytes;
+      const n = Math.min(left, cellBytes);
       for (let i = 0; i < n; i++) target[end + i] = this.bytes[from + i]!;
       end += n;
       left -= n;

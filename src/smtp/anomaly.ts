@@ -13,7 +13,7 @@ export const Anomaly = {
   unexpectedReply: 4,
   /** A line of a server that carries no code. */
   replyWithoutCode: 5,
-  /** A multi-line reply that never ended, or a line without its end: closed where the client went on. */
+  /** A reply or line that never ended: closed where the client went on. */
   unfinishedReply: 6,
   /** A line longer than 2,000 bytes. */
   lineTooLong: 7,

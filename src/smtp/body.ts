@@ -148,6 +148,12 @@ export class Body {
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! -= 1;
   }
 
+  /** Takes bytes of a BDAT chunk, which are what they are. */
+  chunk(t: number, bytes: Buffer, from: number, to: number): void {
+    this.#store.transactions.doubles[(t + T.bytes) >> 1]! += to - from;
+    this.header(t, bytes, from, to);
+  }
+
   /** Looks through header bytes for the subject. */
   header(t: number, bytes: Buffer, from: number, to: number): void {
     const w = this.#store.transactions.words;
@@ -286,7 +292,7 @@ function findLineDot(bytes: Buffer, from: number, to: number): number {
     }
     at = next + 1;
   }
-  if (found < 0) found = bytes.indexOf(lineFeedDot, at - 1 > from ? at - 1 : from);
+  if (found < 0) found = bytes.indexOf(lineFeedDot, Math.max(at - 1, from));
   bytes[to] = first;
   bytes[to + 1] = second;
   // A line feed that is the range's last byte is told by the state behind it.

@@ -334,6 +334,7 @@ export class ClientHelloReader {
     return text.toString('latin1', 0, used);
   }
 
+  // allocates: twelve characters, once a TLS session
   #hash(text: string): string {
     return text === '' ? emptyHash : this.#sha256(text).slice(0, 12);
   }

@@ -1,6 +1,7 @@
 // The client's direction: lines into commands, data into sizes, AUTH answers into nothing.
 
 import type { Chunk } from '../flow/sink.js';
+import { seqAdd, seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import { Arguments } from './arguments.js';
 import type { Body } from './body.js';
@@ -51,7 +52,7 @@ export class ClientReader {
     if (!this.#store.has(s, Bit.begun)) this.#begin(s, c);
     let at = c.from;
     while (at < c.to) {
-      this.#seq = (c.seq - c.from) | 0;
+      this.#seq = seqAdd(c.seq, -c.from);
       const mode = w[s + X.clientMode]!;
       if (mode === Mode.maybeEnd || mode === Mode.probeEnd) {
         if (!this.#leaveMaybeEnd(s, mode, c, at)) break;
@@ -82,14 +83,14 @@ export class ClientReader {
     }
     if (mode === Mode.bdat && c.missing <= w[s + X.remaining]!) {
       w[s + X.remaining]! -= c.missing;
-      if (t >= 0) this.#body.lost(s, t, 0);
+      if (t >= 0) this.#body.lost(s, t, c.missing);
       if (w[s + X.remaining] === 0) this.#endChunk(s);
       return;
     }
     this.#store.cells.release(w, s + X.clientLine);
     this.#store.unset(s, Bit.discardClient);
     w[s + X.clientMode] = Mode.unknown;
-    this.#dialogue.clientGap(s, (c.seq + c.missing) | 0, alone);
+    this.#dialogue.clientGap(s, seqAdd(c.seq, c.missing), alone);
   }
 
   /** Reads on without the answer it waits for. */
@@ -161,7 +162,7 @@ export class ClientReader {
       this.#store.cells.release(w, s + X.clientLine);
     }
     if (this.#to > this.#from && this.#bytes[this.#to - 1] === carriageReturn) this.#to--;
-    this.#seq = (this.#seq + end + 1) | 0;
+    this.#seq = seqAdd(this.#seq, end + 1);
     return this.#judge(s, mode) ? end + 1 : -1;
   }
 
@@ -264,12 +265,13 @@ export class ClientReader {
     return t;
   }
 
-  /** DATA or BDAT without a MAIL that we saw, and nobody to ask: it has a transaction all the same. */
+  /** DATA or BDAT without a MAIL that we saw: a transaction, if the server says so. */
   #ensureTx(s: number): number {
     const w = this.#store.sessions.words;
     if (w[s + X.clientTx]! >= 0) return -1;
     const t = this.#openTx(s);
     w[s + X.clientTx] = t;
+    if (t >= 0) this.#store.transactions.words[t + T.bits]! |= TxBit.tentative;
     return t;
   }
 
@@ -285,7 +287,7 @@ export class ClientReader {
     ew[e + E.value] = this.#arguments.last ? 1 : 0;
     ew[e + E.size] = size;
     ew[e + E.tx] = this.#ensureTx(s);
-    ew[e + E.end] = (this.#seq + size) | 0;
+    ew[e + E.end] = seqAdd(this.#seq, size);
     if (this.#arguments.last) this.#store.set(s, Bit.lastChunk);
     else this.#store.unset(s, Bit.lastChunk);
     this.#countChunk(s, size);
@@ -298,7 +300,6 @@ export class ClientReader {
     const tw = this.#store.transactions.words;
     if ((tw[t + T.bits]! & TxBit.chunking) === 0) this.#body.begin(s, t);
     tw[t + T.bits]! |= TxBit.chunking;
-    this.#store.transactions.doubles[(t + T.bytes) >> 1]! += size;
     if (size === 0 && this.#store.has(s, Bit.lastChunk)) w[s + X.clientTx] = -1;
   }
 
@@ -382,7 +383,7 @@ export class ClientReader {
       return this.#line(s, Mode.unknown, c, at);
     }
     const lost = (this.#store.transactions.words[t + T.bits]! & TxBit.gapInData) !== 0;
-    if (lost && ((c.ack - w[s + X.dataAck]!) | 0) > 0) {
+    if (lost && seqDiff(c.ack, w[s + X.dataAck]!) > 0) {
       // The server has spoken since: the end of the data was in what we missed.
       w[s + X.clientMode] = Mode.unknown;
       w[s + X.clientTx] = -1;
@@ -391,7 +392,7 @@ export class ClientReader {
     }
     const end = this.#body.scan(s, t, c.bytes, at, c.to);
     if (end < 0) return c.to;
-    this.#seq = (this.#seq + end) | 0;
+    this.#seq = seqAdd(this.#seq, end);
     if (!this.#body.bare) {
       this.#body.dropDotLine(t, 3);
       this.#endOfData(s);
@@ -409,10 +410,10 @@ export class ClientReader {
    */
   #leaveMaybeEnd(s: number, mode: number, c: Chunk, at: number): boolean {
     const w = this.#store.sessions.words;
-    let ended = ((this.#ack - w[s + X.dataAck]!) | 0) > 0;
+    let ended = seqDiff(this.#ack, w[s + X.dataAck]!) > 0;
     if (!ended && mode === Mode.probeEnd) {
       // An end that any server accepts, or more than can be seen from here, and it was not this.
-      const reaches = ((this.#seq + c.to - w[s + X.probeAck]!) | 0) >= 0;
+      const reaches = seqDiff(seqAdd(this.#seq, c.to), w[s + X.probeAck]!) >= 0;
       ended = reaches && !this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
     } else if (!ended) {
       if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;
@@ -456,7 +457,7 @@ export class ClientReader {
     const w = this.#store.sessions.words;
     const count = Math.min(c.to - at, w[s + X.remaining]!);
     const t = w[s + X.clientTx]!;
-    if (t >= 0) this.#body.header(t, c.bytes, at, at + count);
+    if (t >= 0) this.#body.chunk(t, c.bytes, at, at + count);
     w[s + X.remaining]! -= count;
     if (w[s + X.remaining] === 0) this.#endChunk(s);
     return at + count;

@@ -9,6 +9,7 @@
 //
 // Everything else that was lost stays unknown; a code is never guessed onto a command.
 
+import { seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import type { Body } from './body.js';
 import { Mode, type Reply } from './mode.js';
@@ -58,9 +59,9 @@ export class Dialogue {
   clientSpeaks(s: number, ack: number, time: number): void {
     const w = this.#store.sessions.words;
     if (!this.#store.has(s, Bit.resync)) return;
-    if (((ack - w[s + X.serverNext]!) | 0) < 0) return;
+    if (seqDiff(ack, w[s + X.serverNext]!) < 0) return;
     const head = w[s + X.queueHead]!;
-    if (head >= 0 && ((ack - this.#store.entries.words[head + E.ack]!) | 0) <= 0) return;
+    if (head >= 0 && seqDiff(ack, this.#store.entries.words[head + E.ack]!) <= 0) return;
     this.#dropAll(s, time);
     this.#store.unset(s, Bit.resync);
   }
@@ -109,6 +110,10 @@ export class Dialogue {
     const w = this.#store.sessions.words;
     const lost = this.#waitsForGap(s);
     if (w[s + X.clientMode] === Mode.maybeEnd) this.#unansweredEnd(s);
+    // A chunk that did not come whole was not the last word.
+    const tail = w[s + X.queueTail]!;
+    if (w[s + X.clientMode] === Mode.bdat && tail >= 0)
+      this.#store.entries.words[tail + E.value] = 0;
     this.#dropAll(s, time);
     this.#transactions.finish(s, time, lost);
     this.#transactions.discard(s, w[s + X.clientTx]!);
@@ -124,7 +129,7 @@ export class Dialogue {
     const w = this.#store.sessions.words;
     this.#dropAll(s, time);
     const begun = w[s + X.clientTx] === w[s + X.tx] ? -1 : w[s + X.clientTx]!;
-    const t = this.#transactions.data(s, begun, time);
+    const t = this.#transactions.data(s, begun, time, false);
     w[s + X.clientTx] = t;
     return t;
   }
@@ -140,7 +145,7 @@ export class Dialogue {
     this.#final(s, 0, time);
   }
 
-  /** A dot line with a bare LF was the last that was sent: whether it ended the data is not known. */
+  /** A dot line with a bare LF was the last that was sent: nobody said what it was. */
   #unansweredEnd(s: number): void {
     const w = this.#store.sessions.words;
     const t = w[s + X.clientTx]!;
@@ -192,19 +197,19 @@ export class Dialogue {
     if (head < 0) return -1;
     if (r.code === 354) return this.#dataEntry(s, r);
     if (!this.#store.has(s, Bit.resync)) {
-      return ((r.ack - ew[head + E.end]!) | 0) >= 0 ? head : -1;
+      return seqDiff(r.ack, ew[head + E.end]!) >= 0 ? head : -1;
     }
     if (ew[head + E.verb] === Verb.gap) {
       const next = ew[head + E.next]!;
-      if (next < 0 || ((r.ack - ew[next + E.end]!) | 0) < 0) return -1;
-      if (((ew[next + E.ack]! - ew[head + E.ack]!) | 0) <= 0) return -1;
+      if (next < 0 || seqDiff(r.ack, ew[next + E.end]!) < 0) return -1;
+      if (seqDiff(ew[next + E.ack]!, ew[head + E.ack]!) <= 0) return -1;
       // The client had heard answers to what we missed before it said the next.
       this.#drop(s, r.time);
       head = next;
     }
-    if (((r.ack - ew[head + E.end]!) | 0) < 0) return -1;
+    if (seqDiff(r.ack, ew[head + E.end]!) < 0) return -1;
     const second = ew[head + E.next]!;
-    const alone = second < 0 || ((r.ack - ew[second + E.end]!) | 0) < 0;
+    const alone = second < 0 || seqDiff(r.ack, ew[second + E.end]!) < 0;
     if (alone) this.#store.unset(s, Bit.resync);
     return alone ? head : -1;
   }
@@ -214,7 +219,7 @@ export class Dialogue {
     const ew = this.#store.entries.words;
     let e = this.#store.sessions.words[s + X.queueHead]!;
     while (e >= 0 && ew[e + E.verb] !== Verb.data) e = ew[e + E.next]!;
-    if (e < 0 || ((r.ack - ew[e + E.end]!) | 0) < 0) return -1;
+    if (e < 0 || seqDiff(r.ack, ew[e + E.end]!) < 0) return -1;
     while (this.#store.sessions.words[s + X.queueHead] !== e) this.#drop(s, r.time);
     this.#store.unset(s, Bit.resync);
     return e;
@@ -248,7 +253,7 @@ export class Dialogue {
     const head = this.#store.sessions.words[s + X.queueHead]!;
     if (head < 0 || r.code === 354) return true;
     const next = ew[head + E.next]!;
-    return next < 0 || ((r.ack - ew[next + E.end]!) | 0) < 0;
+    return next < 0 || seqDiff(r.ack, ew[next + E.end]!) < 0;
   }
 
   /** The server speaks while we read data: their end was lost, or it gives up early. */
@@ -272,7 +277,7 @@ export class Dialogue {
   /** Whether a dot line with a bare LF ended the data: yes, if the server answers right there. */
   #bareEnd(s: number, r: Reply): boolean {
     const w = this.#store.sessions.words;
-    const distance = (r.ack - w[s + X.dubiousEnd]!) | 0;
+    const distance = seqDiff(r.ack, w[s + X.dubiousEnd]!);
     if (distance < 0) return true;
     if (distance >= strictEndBytes) {
       // More was there when it answered: the client's reader looks what, see `Mode.probeEnd`.
@@ -395,7 +400,7 @@ export class Dialogue {
     const w = this.#store.sessions.words;
     const tw = this.#store.transactions.words;
     if (code === 354) {
-      const t = this.#transactions.data(s, -1, this.#timeOf(e));
+      const t = this.#transactions.data(s, -1, this.#timeOf(e), true);
       w[s + X.clientTx] = t;
       w[s + X.clientMode] = t >= 0 ? Mode.data : Mode.unknown;
       w[s + X.dataAck] = w[s + X.serverNext]!;
@@ -419,7 +424,7 @@ export class Dialogue {
       this.#transactions.discard(s, begun);
       return;
     }
-    const t = this.#transactions.data(s, begun, this.#timeOf(e));
+    const t = this.#transactions.data(s, begun, this.#timeOf(e), code !== 0);
     if (t < 0) return;
     tw[t + T.bits]! |= TxBit.chunking;
     if (code >= 300 && tw[t + T.finalCode] === 0) {

@@ -359,6 +359,7 @@ type Decoder = InstanceType<typeof TextDecoder>;
 /** One decoder for each charset used so far: the table above is their limit. */
 const decoders = new Map<string, Decoder | null>();
 
+// allocates: a view and a string for the few subjects that may carry a label
 function decodeAs(charset: string, area: Buffer, used: number): string {
   if (charset === 'guess') return decodeAs(guessCharset(area, 0, used), area, used);
   if (charset === 'latin1') return area.toString('latin1', 0, used);

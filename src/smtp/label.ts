@@ -42,6 +42,7 @@ const tags = [
  * Decree 90/2008 (as amended) and Decree 91/2020: [QC], [ADV] or [AD] in brackets, with or without
  * codes, or a code alone. A bracketed [AD] is `vnAd`, every other AD at the front is `cn`.
  */
+// allocates: the result, for the few subjects that may carry a label
 export function labelOf(subject: string): LabelResult {
   // NFKC turns full-width letters and brackets into plain ones before anything is compared.
   const text = subject.slice(0, frontCharsMax).normalize('NFKC');
@@ -55,6 +56,7 @@ export function labelOf(subject: string): LabelResult {
 }
 
 /** The label whose opening bracket ends at `from`; `none` where the grammar is not met. */
+// allocates: the result
 function bracketed(text: string, from: number): LabelResult {
   const at = skipBlank(text, from);
   for (const tag of tags) {
@@ -72,6 +74,7 @@ function bracketed(text: string, from: number): LabelResult {
 }
 
 /** Codes from `from` to a closing bracket, in capitals, joined by ','; '' if it is no such list. */
+// allocates: the codes
 function codeList(text: string, from: number): string {
   let codes = '';
   let at = from;

@@ -2,6 +2,7 @@
 // or has no code, is closed where the client goes on.
 
 import type { Chunk } from '../flow/sink.js';
+import { seqAdd } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import type { Dialogue } from './dialogue.js';
 import { Mode, Reply, waits } from './mode.js';
@@ -37,7 +38,7 @@ export class ServerReader {
       const waited = waits(w[s + X.clientMode]!);
       const end = lineEnd(c.bytes, at, c.to);
       const next = end < 0 ? this.#unfinished(c, at) : this.#line(c, at, end);
-      w[s + X.serverNext] = (c.seq + (next - c.from)) | 0;
+      w[s + X.serverNext] = seqAdd(c.seq, next - c.from);
       if (next === at) return at;
       at = next;
       // What the client sent meanwhile comes before the replies to it.
@@ -52,7 +53,7 @@ export class ServerReader {
     const w = this.#store.sessions.words;
     this.#store.cells.release(w, s + X.serverLine);
     w[s + X.serverMode] = State.none;
-    w[s + X.serverNext] = (c.seq + c.missing) | 0;
+    w[s + X.serverNext] = seqAdd(c.seq, c.missing);
     this.#store.set(s, Bit.discardServer);
     this.#dialogue.serverGap(s);
   }
@@ -113,7 +114,7 @@ export class ServerReader {
     const w = this.#store.sessions.words;
     if (w[s + X.serverMode] === State.multiline) return;
     w[s + X.replyAck] = c.ack;
-    w[s + X.replySeq] = (c.seq + (at - c.from)) | 0;
+    w[s + X.replySeq] = seqAdd(c.seq, at - c.from);
   }
 
   /** A whole line, whose LF is at `end`; gives where the next begins, or `at` to wait. */
@@ -125,7 +126,7 @@ export class ServerReader {
       if (!looksLikeReply(c.bytes, at, end)) return end + 1;
     }
     // The line counts as received when the client acknowledges its last byte.
-    w[s + X.serverNext] = (c.seq + (end + 1 - c.from)) | 0;
+    w[s + X.serverNext] = seqAdd(c.seq, end + 1 - c.from);
     if (w[s + X.serverLine + 2]! === 0) {
       this.#mark(s, c, at);
       return this.#judge(c, c.bytes, at, end) ? end + 1 : at;

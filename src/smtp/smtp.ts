@@ -1,6 +1,7 @@
 // The SMTP stage: takes ordered bytes of connections, gives sessions and transactions.
 
 import { type Chunk, Dir, type StreamSink } from '../flow/sink.js';
+import { seqDiff } from '../lib/seq.js';
 import { Body } from './body.js';
 import { ClientReader } from './client.js';
 import { ClientHelloReader } from './client-hello.js';
@@ -86,7 +87,7 @@ export class Smtp implements StreamSink {
       return read >= 0 && this.#isForeign(s) ? -1 : read;
     }
     const next = this.store.sessions.words[s + X.serverNext]!;
-    if (this.store.has(s, Bit.serverSeen) && ((c.ack - next) | 0) >= 0) {
+    if (this.store.has(s, Bit.serverSeen) && seqDiff(c.ack, next) >= 0) {
       this.#server.close(s, c.time, c.sides);
       this.#dialogue.clientSpeaks(s, c.ack, c.time);
     }
@@ -137,12 +138,12 @@ export class Smtp implements StreamSink {
   }
 
   #protocol(s: number): number {
-    const has = (bit: number): boolean => this.store.has(s, bit);
-    if (has(Bit.lmtp)) return Protocol.lmtp;
-    if (has(Bit.verb)) return Protocol.smtp;
-    if (has(Bit.implicitTls)) return Protocol.tls;
-    if (has(Bit.clientNoise)) return Protocol.notSmtp;
-    if (has(Bit.banner | Bit.reply)) return Protocol.smtp;
-    return has(Bit.serverNoise | Bit.clientSeen) ? Protocol.notSmtp : Protocol.unknown;
+    const bits = this.store.sessions.words[s + X.bits]!;
+    if ((bits & Bit.lmtp) !== 0) return Protocol.lmtp;
+    if ((bits & Bit.verb) !== 0) return Protocol.smtp;
+    if ((bits & Bit.implicitTls) !== 0) return Protocol.tls;
+    if ((bits & Bit.clientNoise) !== 0) return Protocol.notSmtp;
+    if ((bits & (Bit.banner | Bit.reply)) !== 0) return Protocol.smtp;
+    return (bits & (Bit.serverNoise | Bit.clientSeen)) !== 0 ? Protocol.notSmtp : Protocol.unknown;
   }
 }

@@ -39,7 +39,7 @@ export class Transactions {
     this.#open(s, t);
   }
 
-  /** The server has answered RCPT; the entry becomes part of the transaction. True if it is kept. */
+  /** The server has answered RCPT; true if the entry has become part of the transaction. */
   rcpt(s: number, e: number, code: number, time: number): boolean {
     const sw = this.#store.sessions.words;
     sw[s + X.rcptOffered]!++;
@@ -76,8 +76,11 @@ export class Transactions {
     return t;
   }
 
-  /** Data were announced or a chunk was taken: the transaction there is, or one without MAIL. */
-  data(s: number, t: number, time: number): number {
+  /**
+   * Data were announced or a chunk was taken: the transaction there is, or one without MAIL, which
+   * is real only if the server was seen to say so (`proven`).
+   */
+  data(s: number, t: number, time: number, proven: boolean): number {
     const w = this.#store.sessions.words;
     let open = w[s + X.tx]!;
     if (open < 0) {
@@ -88,7 +91,8 @@ export class Transactions {
       this.#fold(s, t, open);
     }
     const tw = this.#store.transactions.words;
-    tw[open + T.bits] = (tw[open + T.bits]! | TxBit.data) & ~TxBit.tentative;
+    tw[open + T.bits]! |= TxBit.data;
+    if (proven) tw[open + T.bits]! &= ~TxBit.tentative;
     return open;
   }
 

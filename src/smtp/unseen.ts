@@ -3,6 +3,7 @@
 // comes of it is a best reading, marked as such by `sides` or `gaps`.
 
 import { Dir } from '../flow/sink.js';
+import { seqDiff } from '../lib/seq.js';
 import type { Body } from './body.js';
 import type { Reply } from './mode.js';
 import { Bit, type Store, T, TxBit, X } from './store.js';
@@ -59,7 +60,7 @@ export class Unseen {
     const before = w[s + X.tx]!;
     // A second 354 in one envelope: the one before ended unseen.
     if (before >= 0 && this.#inData(before)) this.#transactions.finish(s, r.time, true);
-    const t = this.#transactions.data(s, -1, r.time);
+    const t = this.#transactions.data(s, -1, r.time, true);
     if (t < 0) return false;
     tw[t + T.dataCode] = r.code;
     w[s + X.clientTx] = t;
@@ -75,7 +76,7 @@ export class Unseen {
     tw[t + T.finalCode] = r.code;
     tw[t + T.finalBest] = r.code;
     // What the server acknowledged between is the message and its dot line.
-    const sent = (r.ack - this.#store.sessions.words[s + X.lastReplyAck]!) | 0;
+    const sent = seqDiff(r.ack, this.#store.sessions.words[s + X.lastReplyAck]!);
     if ((r.sides & (1 << Dir.client)) === 0 && sent >= 3) {
       this.#store.transactions.doubles[(t + T.bytes) >> 1] = sent - 3;
     }
@@ -84,7 +85,7 @@ export class Unseen {
 
   #envelope(s: number, t: number, r: Reply): void {
     const w = this.#store.sessions.words;
-    const moved = (r.ack - w[s + X.lastReplyAck]!) | 0;
+    const moved = seqDiff(r.ack, w[s + X.lastReplyAck]!);
     const code = r.code;
     if (r.lines > 2 && code === 250) {
       // Only EHLO is answered at such length.
@@ -92,7 +93,7 @@ export class Unseen {
       return;
     }
     if (t >= 0 && this.#isChunk(t, r, moved)) {
-      const tx = this.#transactions.data(s, -1, r.time);
+      const tx = this.#transactions.data(s, -1, r.time, true);
       this.#store.transactions.words[tx + T.bits]! |= TxBit.chunking;
       this.#final(s, tx, r);
       return;
