@@ -2,8 +2,8 @@
 // room for. The sum is the explanation; everything is reserved once, and touched as it is needed.
 //
 //                            bytes each     share    of 1 GiB
-//   flow, with its index     224 + 16       42 %     1,879,000 flows
-//   session                  216             9 %       447,000 sessions
+//   flow, with its index     224 + 24       42 %     1,818,000 flows
+//   session                  192             9 %       503,000 sessions
 //   open transaction         128             4 %       335,000 transactions
 //   waiting command,
 //     or recipient            56             8 %     1,533,000

@@ -21,6 +21,8 @@ export const Verdict = {
 
 /** How far beyond what we saw a RST may stand: a window without scaling. */
 export const rstAheadMax = 65536;
+/** Numbers further apart than this are of two connections. */
+const farMin = 1 << 20;
 /** Microseconds after which bytes from before a RST were not merely overtaken by it. */
 const reorderedMax = 50e3;
 
@@ -49,14 +51,33 @@ export class Control {
     return true;
   }
 
-  /** Only the client's side is seen: its second SYN was real if it goes on from there. */
+  /**
+   * The same ends have begun anew, and part of the new handshake was not seen: proven by payload
+   * that stands where the second SYN or SYN-ACK said, far from where the old connection stood.
+   */
   beganUnseen(b: number, side: number, p: Packet): boolean {
     const w = this.#table.words;
     const state = w[b + F.state]!;
-    if ((state & S.synCandidate) === 0 || side !== Dir.client || p.payloadLength === 0)
-      return false;
-    if ((state & (S.seen << Dir.server)) !== 0) return false;
-    return p.seq === seqAdd(w[b + F.synCandidate]!, 1);
+    if ((state & S.synCandidate) === 0 || p.payloadLength === 0) return false;
+    const begin = seqAdd(w[b + F.synCandidate]!, 1);
+    if (side === Dir.server) {
+      const answered = seqDiff(p.ack, begin);
+      return answered >= 0 && answered < rstAheadMax && this.#isFar(b, Dir.server, p.seq);
+    }
+    if (p.seq !== begin) return false;
+    return (state & (S.seen << Dir.server)) === 0 || this.#isFar(b, Dir.server, p.ack);
+  }
+
+  /** A new connection whose beginning only the candidate tells: where its client's stream begins. */
+  beginAt(b: number, isn: number): void {
+    this.#table.words[b + F.clientIsn] = isn;
+    this.#begin(b, Dir.client, seqAdd(isn, 1));
+  }
+
+  /** Whether a number of `side` cannot belong to the connection we know. */
+  #isFar(b: number, side: number, seq: number): boolean {
+    const next = this.#table.words[b + F.halves + side * halfWords + H.next]!;
+    return Math.abs(seqDiff(seq, next)) > farMin;
   }
 
   /** Remembers where a side's stream ends. */
@@ -93,17 +114,46 @@ export class Control {
     if (side !== Dir.server) return Verdict.ignore;
     const isn = seqAdd(p.ack, -1);
     if ((state & S.synCandidate) !== 0 && isn === w[b + F.synCandidate]) return Verdict.reuse;
-    if ((state & S.synAck) !== 0) return Verdict.follow;
+    if ((state & S.synAck) !== 0) {
+      if (p.seq === w[b + F.serverIsn]) return Verdict.follow;
+      return this.#candidate(b, isn);
+    }
+    const client = b + F.halves;
+    const server = client + halfWords;
     if ((state & S.payload) === 0) {
       // It knows better than a SYN, which anybody may have sent, where the client begins.
       w[b + F.clientIsn] = isn;
       this.#begin(b, Dir.client, p.ack);
       this.#begin(b, Dir.server, seqAdd(p.seq, 1));
-    } else if (w[b + F.clientIsn] !== isn) {
-      return Verdict.ignore;
+    } else {
+      // Payload came with the SYN (RFC 7413), or overtook this.
+      const taken = seqDiff(isn, w[b + F.clientIsn]!);
+      const sent = seqDiff(w[client + H.next]!, seqAdd(w[b + F.clientIsn]!, 1));
+      const known = (state & (S.syn << Dir.client)) !== 0;
+      if (known && (taken < 0 || taken > sent)) return this.#candidate(b, isn);
+      const silent = this.#table.doubles[(server + H.bytes) >> 1] === 0;
+      if (silent && w[server + H.pages]! < 0) this.#begin(b, Dir.server, seqAdd(p.seq, 1));
     }
-    w[b + F.state]! |= S.synAck | ((state & S.acked) !== 0 ? S.handshake : 0);
+    w[b + F.serverIsn] = p.seq;
+    w[b + F.state]! |= S.synAck | (this.#isAnswered(b, state, p) ? S.handshake : 0);
     return Verdict.follow;
+  }
+
+  #candidate(b: number, isn: number): number {
+    this.#table.words[b + F.synCandidate] = isn;
+    this.#table.words[b + F.state]! |= S.synCandidate;
+    return Verdict.ignore;
+  }
+
+  /** Whether what the client acknowledged before its SYN-ACK came by could only mean that. */
+  #isAnswered(b: number, state: number, p: Packet): boolean {
+    const w = this.#table.words;
+    if ((state & (S.acked << Dir.client)) === 0) return false;
+    const beyond = seqDiff(w[b + F.halves + H.ack]!, seqAdd(p.seq, 1));
+    if (beyond >= 0 && beyond < rstAheadMax) return true;
+    // Not this server's numbers: it was forged, and says nothing of what the client has.
+    w[b + F.state]! &= ~(S.acked << Dir.client);
+    return false;
   }
 
   #begin(b: number, side: number, next: number): void {

@@ -31,6 +31,8 @@ export interface FlowOptions {
 const second = 1e6;
 /** How long after a RST its sender may still prove that it was forged. */
 const rstLinger = 2 * second;
+/** A second copy of a packet comes at most this long after the first. */
+const copyMax = 0.1 * second;
 /** How long the other side may take to close, too. */
 const finLinger = 60 * second;
 /** A jump of the clock above this needs a second packet to be believed. */
@@ -174,7 +176,7 @@ export class Flows {
     const state = this.#table.words[slot * flowWords + F.state]!;
     if ((state & S.closed) !== 0) return this.#options.timeoutClosed;
     if ((state & S.rst) !== 0) return rstLinger;
-    if ((state & (S.fin * 3)) !== 0) return finLinger;
+    if ((state & (S.done * 3)) !== 0) return finLinger;
     const live = state & (S.payload | S.handshake);
     return live === 0 ? this.#options.timeoutHalfOpen : this.#options.timeoutEstablished;
   }
@@ -196,7 +198,7 @@ export class Flows {
     const side = syn ? (p.flags & Tcp.ACK ? Dir.server : Dir.client) : this.#speaker(p);
     let slot = this.#table.insert(p, side);
     if (slot < 0) {
-      this.#evict(-1);
+      this.#evict();
       slot = this.#table.insert(p, side);
     }
     this.counters.flows++;
@@ -244,14 +246,13 @@ export class Flows {
     signature ^= Math.imul(p.checksum | (p.ipId << 16), 0xc2b2ae35);
     signature = (signature ^ (p.flags << 24) ^ Math.imul(p.payloadLength, 31)) | 1;
     const at = b + F.halves + side * halfWords + H.signatures;
-    if (
+    const same =
       w[at] === signature ||
       w[at + 1] === signature ||
       w[at + 2] === signature ||
-      w[at + 3] === signature
-    ) {
-      return true;
-    }
+      w[at + 3] === signature;
+    // A keep-alive may repeat a segment to the bit, but not within milliseconds.
+    if (same) return this.now - this.#table.doubles[(b + F.last) >> 1]! < copyMax;
     const shift = S.ring + side * 2;
     const position = (w[b + F.state]! >> shift) & 3;
     w[at + position] = signature;
@@ -344,7 +345,7 @@ export class Flows {
         w[other + H.furthest] = p.ack;
       }
       const answered = seqDiff(p.ack, w[other + H.next]!);
-      if (side === Dir.client && answered >= 0 && answered < 1 << 25) next |= handshakeIf(state);
+      if (side === Dir.client && answered >= 0 && answered < 1 << 20) next |= handshakeIf(state);
     }
     const end = seqAdd(p.seq, p.payloadLength);
     if (seqDiff(end, w[half + H.furthest]!) > 0) w[half + H.furthest] = end;
@@ -369,11 +370,7 @@ export class Flows {
     const state = w[b + F.state]!;
     const mail = (state & S.mailPort) !== 0;
     const starts = (state / S.syn) & 3;
-    let session = this.#sink.open(slot, mail, starts);
-    for (let tries = 0; session < 0 && tries < 64; tries++) {
-      this.#evict(slot);
-      session = this.#sink.open(slot, mail, starts);
-    }
+    const session = this.#sink.open(slot, mail, starts);
     w[b + F.session] = session;
     if (session < 0) {
       w[b + F.state]! |= S.opaque;
@@ -383,19 +380,28 @@ export class Flows {
 
   /** The same ends begin a new connection: the old one is over, whatever we missed of it. */
   #reuse(slot: number, p: Packet): void {
-    const mail = (this.#table.words[slot * flowWords + F.state]! & S.mailPort) !== 0;
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    const mail = (w[b + F.state]! & S.mailPort) !== 0;
+    const candidate = (w[b + F.state]! & S.synCandidate) !== 0;
+    const isn = w[b + F.synCandidate]!;
     this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
     this.#table.find(p);
     const fresh = this.#open(p, mail);
-    if (fresh >= 0) this.#follow(fresh, p);
+    if (fresh < 0) return;
+    if (candidate && p.payloadLength > 0) this.#control.beginAt(fresh * flowWords, isn);
+    this.#follow(fresh, p);
   }
 
   /** A late packet of a finished connection is swallowed; one of a new connection opens it. */
   #reopens(slot: number, side: number, p: Packet): void {
     const w = this.#table.words;
     const half = slot * flowWords + F.halves + side * halfWords;
+    const b = slot * flowWords;
     const distance = seqDiff(p.seq, w[half + H.next]!);
-    const syn = (p.flags & (Tcp.SYN | Tcp.ACK)) === Tcp.SYN && distance !== -1;
+    const answers = (p.flags & Tcp.ACK) !== 0;
+    const isn = w[b + (answers ? F.serverIsn : F.clientIsn)]!;
+    const syn = (p.flags & (Tcp.SYN | Tcp.RST)) === Tcp.SYN && p.seq !== isn;
     const strange = p.payloadLength > 0 && (distance > 1 << 20 || distance < -(1 << 28));
     if (syn || strange) this.#reuse(slot, p);
   }
@@ -415,18 +421,20 @@ export class Flows {
     if (((state / S.done) & seen) === seen) this.#end(slot, FlowEnd.fin);
   }
 
-  /** Gives up the flow that would run out first; half-open ones stand before all others. */
-  #evict(but: number): void {
+  /**
+   * Gives up the flow that would run out first; half-open ones stand before all others. A flow that
+   * was busy since it was put into the wheel is first put where it belongs now, once.
+   */
+  #evict(): void {
     let victim = this.#wheel.first();
-    for (let tries = 0; tries < 256; tries++) {
-      const waits = this.#deadline(victim) - this.now;
-      if (victim !== but && waits <= this.#options.timeoutHalfOpen) break;
-      // Busy since it was put there: where it belongs now, and on to the next.
+    for (;;) {
+      if (this.#deadline(victim) - this.now <= this.#options.timeoutHalfOpen) break;
       this.#wheel.remove(victim);
       this.#wheel.add(victim, this.#deadline(victim));
-      victim = this.#wheel.first();
+      const next = this.#wheel.first();
+      if (next === victim) break;
+      victim = next;
     }
-    if (victim === but) return;
     this.counters.evicted++;
     this.#drop(victim, FlowEnd.evicted);
   }

@@ -307,8 +307,18 @@ export class Reassembler {
       }
     }
     this.#pop(half);
-    if (cut > 0) this.#gap(slot, side, cut);
+    if (cut > 0) this.#cutOff(slot, side, cut);
     return true;
+  }
+
+  /** The capture cut `cut` bytes off a segment; another copy of some of them may wait. */
+  #cutOff(slot: number, side: number, cut: number): void {
+    const w = this.#table.words;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    const page = w[half + H.pages]!;
+    const ahead = page < 0 ? cut : seqDiff(this.#pages.seq(page), w[half + H.next]!);
+    const missing = Math.min(cut, ahead);
+    if (missing > 0) this.#gap(slot, side, missing);
   }
 
   #skipDelivered(page: number, count: number): void {
@@ -413,7 +423,9 @@ export class Reassembler {
       previous = page;
       page = pages.next(page);
     }
-    if (s.missing > 0 && previous >= 0) pages.setCut(previous, s.missing);
+    if (s.missing === 0 || previous < 0) return;
+    const end = seqAdd(pages.seq(previous), pages.length(previous) - pages.skip(previous));
+    if (end === s.seq) pages.setCut(previous, s.missing);
   }
 
   /** Skips `count` bytes of the segment that the page has already, `at` bytes into it. */

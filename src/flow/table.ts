@@ -41,6 +41,7 @@ export const F = {
   rstSeq: 53,
   /** Initial sequence number of the client's SYN. */
   clientIsn: 54,
+  serverIsn: 55,
 } as const;
 
 /** Words of a half and offsets in it. */
@@ -254,18 +255,17 @@ export class FlowTable {
 
   /** The same for both directions: each end is mixed on its own, then the two are added. */
   #hashOf(p: Packet): number {
-    let a = Math.imul(p.src3 ^ this.#seed, 0x9e3779b1) ^ p.srcPort;
-    let b = Math.imul(p.dst3 ^ this.#seed, 0x9e3779b1) ^ p.dstPort;
+    let a = mix(this.#seed ^ p.srcPort, p.src3);
+    let b = mix(this.#seed ^ p.dstPort, p.dst3);
     if (p.ip === 6) {
-      a ^= Math.imul(p.src0 ^ Math.imul(p.src1 ^ Math.imul(p.src2, 31), 31), 0x85ebca6b);
-      b ^= Math.imul(p.dst0 ^ Math.imul(p.dst1 ^ Math.imul(p.dst2, 31), 31), 0x85ebca6b);
+      a = mix(mix(mix(a, p.src2), p.src1), p.src0);
+      b = mix(mix(mix(b, p.dst2), p.dst1), p.dst0);
     }
-    a = Math.imul(a ^ (a >>> 15), 0x2c1b3c6d);
-    b = Math.imul(b ^ (b >>> 15), 0x2c1b3c6d);
-    let hash = ((a ^ (a >>> 13)) + (b ^ (b >>> 13))) | 0;
-    if (this.#keyVlan) hash ^= Math.imul(vlan01(p), 0x165667b1);
-    hash = Math.imul(hash ^ (hash >>> 16), 0x297a2d39);
-    return hash ^ (hash >>> 15);
+    let hash = (a + b) | 0;
+    if (this.#keyVlan) hash = mix(hash, vlan01(p));
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return hash ^ (hash >>> 16);
   }
 
   #matches(slot: number, p: Packet): boolean {
@@ -308,6 +308,13 @@ export class FlowTable {
     const w = this.words;
     return w[b + F.vlan01] === vlan01(p) && w[b + F.vlan2] === (p.vlanCount > 2 ? p.vlan2 : 0);
   }
+}
+
+/** One step of MurmurHash3 (Appleby, public domain): every word meets the seed, none undoes it. */
+function mix(hash: number, word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51);
+  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }
 
 /** The outer two VLAN identifiers in one word; those a packet has not are 0. */

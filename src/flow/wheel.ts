@@ -18,8 +18,9 @@ export class Wheel {
   readonly #heads: Int32Array;
   readonly #links: WheelLinks;
   readonly #mask: number;
-  /** The second up to which all buckets were looked through. */
-  #tick = -1;
+  /** The second up to which all buckets were looked through, once `due` was asked. */
+  #tick = 0;
+  #begun = false;
 
   /** `span` is the longest time-out in seconds; buckets are the next power of two above it. */
   constructor(span: number, links: WheelLinks) {
@@ -33,8 +34,7 @@ export class Wheel {
   add(slot: number, deadline: number): void {
     const { words, stride, next, previous, bucket } = this.#links;
     let tick = Math.floor(deadline / second) + 1;
-    if (tick <= this.#tick) tick = this.#tick + 1;
-    if (tick > this.#tick + this.#mask && this.#tick >= 0) tick = this.#tick + this.#mask;
+    if (this.#begun) tick = Math.min(Math.max(tick, this.#tick + 1), this.#tick + this.#mask);
     const at = tick & this.#mask;
     const head = this.#heads[at]!;
     const base = slot * stride;
@@ -61,7 +61,8 @@ export class Wheel {
    */
   due(now: number): number {
     const target = Math.floor(now / second);
-    if (this.#tick < 0 || target - this.#tick > this.#mask) this.#tick = target - this.#mask - 1;
+    if (!this.#begun || target - this.#tick > this.#mask) this.#tick = target - this.#mask - 1;
+    this.#begun = true;
     while (this.#tick < target) {
       const slot = this.#heads[(this.#tick + 1) & this.#mask]!;
       if (slot >= 0) {
@@ -84,6 +85,6 @@ export class Wheel {
 
   /** True when `due` could have work: the second of `now` is new. */
   turned(now: number): boolean {
-    return now >= (this.#tick + 1) * second;
+    return !this.#begun || now >= (this.#tick + 1) * second;
   }
 }

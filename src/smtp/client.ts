@@ -413,7 +413,7 @@ export class ClientReader {
     let ended = seqDiff(this.#ack, w[s + X.dataAck]!) > 0;
     if (!ended && mode === Mode.probeEnd) {
       // An end that any server accepts, or more than can be seen from here, and it was not this.
-      const reaches = seqDiff(seqAdd(this.#seq, c.to), w[s + X.probeAck]!) >= 0;
+      const reaches = seqDiff(seqAdd(this.#seq, c.to), w[s + X.replyAck]!) >= 0;
       ended = reaches && !this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
     } else if (!ended) {
       if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;

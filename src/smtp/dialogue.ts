@@ -282,7 +282,6 @@ export class Dialogue {
     if (distance >= strictEndBytes) {
       // More was there when it answered: the client's reader looks what, see `Mode.probeEnd`.
       w[s + X.clientMode] = Mode.probeEnd;
-      w[s + X.probeAck] = r.ack;
       return false;
     }
     this.endBare(s);

@@ -76,7 +76,7 @@ export class Smtp implements StreamSink {
     }
     if ((starts & (1 << Dir.server)) !== 0) w[s + X.bits]! |= Bit.bannerDue;
     else w[s + X.bits]! |= Bit.discardServer;
-    if (starts === 0) w[s + X.phase] = 1;
+    if (starts === 0) w[s + X.bits]! |= Bit.ready;
     return s;
   }
 

@@ -51,18 +51,14 @@ export const X = {
   /** The last acknowledgement of a reply, for reading one side only. */
   lastReplyAck: 39,
   gaps: 40,
-  /** Sixteen counters of 16 bits; 40-41 is a float64. */
+  /** Sixteen counters of 8 bits; 40-41 is a float64. */
   anomalies: 42,
-  /** Bytes of the server that went before the line at hand. */
-  phase: 50,
   /** Client's acknowledgement before its last gap. */
-  gapAck: 51,
+  gapAck: 46,
   /** Where a dot line with a bare LF ended, while we wait to see whether it ended the data. */
-  dubiousEnd: 52,
-  /** What the server had received when it answered behind that line. */
-  probeAck: 53,
+  dubiousEnd: 47,
 } as const;
-export const sessionWords = 54;
+export const sessionWords = 48;
 
 /** Bits of a session. */
 export const Bit = {
@@ -101,6 +97,8 @@ export const Bit = {
   serverSeen: 1 << 22,
   /** The BDAT chunk at hand is the message's last. */
   lastChunk: 1 << 23,
+  /** Read from the server's side alone: its greeting and EHLO are behind us. */
+  ready: 1 << 24,
 } as const;
 
 /** Words of a transaction. */
@@ -267,16 +265,17 @@ export class Store {
     this.entries.give(e);
   }
 
+  /** Counts up to 255 of each kind. */
   countAnomaly(s: number, which: number): void {
     const w = this.sessions.words;
-    const at = s + X.anomalies + (which >> 1);
-    const shift = (which & 1) << 4;
-    const count = (w[at]! >>> shift) & 0xffff;
-    if (count < 0xffff) w[at] = w[at]! + (1 << shift);
+    const at = s + X.anomalies + (which >> 2);
+    const shift = (which & 3) << 3;
+    const count = (w[at]! >>> shift) & 0xff;
+    if (count < 0xff) w[at] = w[at]! + (1 << shift);
   }
 
   anomalyCount(s: number, which: number): number {
-    return (this.sessions.words[s + X.anomalies + (which >> 1)]! >>> ((which & 1) << 4)) & 0xffff;
+    return (this.sessions.words[s + X.anomalies + (which >> 2)]! >>> ((which & 3) << 3)) & 0xff;
   }
 
   /** Bytes went missing: `missing` of them, or some if it is 0. */

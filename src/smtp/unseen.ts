@@ -9,9 +9,6 @@ import type { Reply } from './mode.js';
 import { Bit, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 
-/** Where the server's side of a dialogue stands. */
-const Phase = { start: 0, ready: 1 } as const;
-
 /** A command is at most 512 bytes (RFC 5321 section 4.5.3.1.4): more is a chunk. */
 const commandBytesMax = 600;
 
@@ -41,8 +38,8 @@ export class Unseen {
       w[s + X.authCode] = code;
     } else if (code === 220) {
       w[s + X.startTls] = 1;
-    } else if (w[s + X.phase] === Phase.start && t < 0) {
-      if (code < 300) w[s + X.phase] = Phase.ready;
+    } else if (!this.#store.has(s, Bit.ready) && t < 0) {
+      if (code < 300) this.#store.set(s, Bit.ready);
     } else if (code !== 221 && code !== 421) {
       this.#envelope(s, t, r);
     }
@@ -64,7 +61,7 @@ export class Unseen {
     if (t < 0) return false;
     tw[t + T.dataCode] = r.code;
     w[s + X.clientTx] = t;
-    w[s + X.phase] = Phase.ready;
+    this.#store.set(s, Bit.ready);
     this.#body.begin(s, t);
     return (r.sides & (1 << Dir.client)) !== 0;
   }
