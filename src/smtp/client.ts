@@ -90,7 +90,7 @@ export class ClientReader {
     this.#store.cells.release(w, s + X.clientLine);
     this.#store.unset(s, Bit.discardClient);
     w[s + X.clientMode] = Mode.unknown;
-    this.#dialogue.clientGap(s, seqAdd(c.seq, c.missing), alone);
+    this.#dialogue.clientGap(s, seqAdd(c.seq, c.missing), c.missing, alone);
   }
 
   /** Reads on without the answer it waits for. */

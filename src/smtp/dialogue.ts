@@ -21,6 +21,16 @@ import { Verb } from './verb.js';
 /** Bytes of the shortest end of data that could follow a dot line: ".", CR, LF. */
 const strictEndBytes = 3;
 
+/** Bytes of the shortest MAIL: "MAIL FROM:<>" and its line end. */
+const mailBytesMin = 14;
+/** X.1.5, "destination address valid" (RFC 3463), as `Reply.enhanced` has it. */
+const recipientOk = 105;
+
+/** Whether the replies that fell on a gap show that no MAIL was lost in it. */
+function isExplained(ew: Int32Array, e: number): boolean {
+  return ew[e + E.size]! < mailBytesMin || (ew[e + E.value]! > 0 && ew[e + E.code] === 0);
+}
+
 /** Entries that may wait for an answer; RFC 2920 sets none, a server's window does. */
 const queueMax = 2000;
 
@@ -75,12 +85,15 @@ export class Dialogue {
     if (t >= 0) this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply;
   }
 
-  /** Bytes of the client were lost where commands were due; they end before `end`. */
-  clientGap(s: number, end: number, alone: boolean): void {
+  /** `missing` bytes of the client were lost where commands were due; they end before `end`. */
+  clientGap(s: number, end: number, missing: number, alone: boolean): void {
     this.#store.set(s, Bit.uncertain);
-    if (alone) return;
-    const e = this.#store.openEntry(Verb.gap);
-    if (e < 0) return;
+    const e = alone ? -1 : this.#store.openEntry(Verb.gap);
+    if (e < 0) {
+      if (missing >= mailBytesMin) this.#transactions.doubt(s);
+      return;
+    }
+    this.#store.entries.words[e + E.size] = missing;
     this.#store.entries.words[e + E.end] = end;
     this.#store.entries.words[e + E.ack] = this.#store.sessions.words[s + X.gapAck]!;
     this.#store.set(s, Bit.resync);
@@ -235,7 +248,13 @@ export class Dialogue {
       return;
     }
     const head = w[s + X.queueHead]!;
-    const inGap = head >= 0 && this.#store.entries.words[head + E.verb] === Verb.gap;
+    const ew = this.#store.entries.words;
+    const inGap = head >= 0 && ew[head + E.verb] === Verb.gap;
+    if (inGap) {
+      // Only a recipient's reply, or a refusal, shows that what was lost there ended no envelope.
+      if (r.code < 300 && r.enhanced !== recipientOk) ew[head + E.code]!++;
+      ew[head + E.value]!++;
+    }
     const known = head >= 0 && !inGap;
     if (!clientSeen || (this.#store.has(s, Bit.uncertain) && (!known || r.code === 354))) {
       if (this.#inGapOnly(s, r) && this.#unseen.reply(s, r)) {
@@ -359,6 +378,9 @@ export class Dialogue {
         break;
       case Verb.quit:
         this.#store.set(s, Bit.quit);
+        break;
+      case Verb.gap:
+        if (!isExplained(ew, e)) this.#transactions.doubt(s);
         break;
       case Verb.auth:
       case Verb.authLine:

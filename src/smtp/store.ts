@@ -148,6 +148,8 @@ export const TxBit = {
   final: 1 << 10,
   /** Bytes of the data were lost: their end may have been among them. */
   gapInData: 1 << 11,
+  /** A MAIL may have been lost in it: what came behind is not provably its own. */
+  doubtful: 1 << 12,
 } as const;
 
 /** Words of an entry: a command that waits for its reply, then a recipient of a transaction. */

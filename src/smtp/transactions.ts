@@ -6,6 +6,9 @@ import { type SmtpSink, TransactionEnd } from './events.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import { Verb } from './verb.js';
 
+/** "Bad sequence of commands" (RFC 5321 section 4.2.3). */
+const badSequence = 503;
+
 /** Numbers of `Outcome` in the batch. */
 const Outcome = { accepted: 0, rejected: 1, deferred: 2, aborted: 3, unknown: 4 } as const;
 
@@ -28,13 +31,19 @@ export class Transactions {
     const w = this.#store.sessions.words;
     const open = w[s + X.tx]!;
     if (open >= 0 && open !== t) {
-      if (code >= 300) {
+      if (code >= 300 && !this.isDead(s, open)) {
         this.#fold(s, t, open);
         return;
       }
       this.finish(s, time, code === 0);
     }
     if (t < 0) return;
+    if (code === badSequence && this.#store.has(s, Bit.uncertain)) {
+      // A MAIL that we did not see stands open, and this one is nested in it.
+      this.discard(s, t);
+      this.openTentative(s, time);
+      return;
+    }
     this.#store.transactions.words[t + T.mailCode] = code;
     this.#open(s, t);
   }
@@ -45,12 +54,36 @@ export class Transactions {
     sw[s + X.rcptOffered]!++;
     if (code >= 400) sw[s + X.rcptRefused]!++;
     let t = sw[s + X.tx]!;
+    if (t >= 0 && code < 300 && code > 0 && this.isDead(s, t)) {
+      // Nobody is taken behind a refused MAIL: another envelope is open, whose MAIL we missed.
+      this.#store.set(s, Bit.uncertain);
+      this.finish(s, time, true);
+      t = -1;
+    }
     if (t < 0) {
       if (code >= 400 || !this.#store.has(s, Bit.uncertain)) return false;
       t = this.openTentative(s, time);
       if (t < 0) return false;
     }
     return this.#addRcpt(t, e, code);
+  }
+
+  /** Whether nothing can be accepted in a transaction any more: refused, and no loss explains more. */
+  isDead(s: number, t: number): boolean {
+    const tw = this.#store.transactions.words;
+    if (tw[t + T.mailCode]! >= 400) return true;
+    if (!this.#store.has(s, Bit.uncertain)) return false;
+    const offered = tw[t + T.rcptCount]! + tw[t + T.rcptDropped]!;
+    const hope = tw[t + T.rcptAccepted]! + tw[t + T.rcptUnknown]!;
+    return tw[t + T.dataCode]! >= 400 || (offered > 0 && hope === 0);
+  }
+
+  /** Commands were lost in the envelope that is open, perhaps another MAIL among them. */
+  doubt(s: number): void {
+    const t = this.#store.sessions.words[s + X.tx]!;
+    if (t < 0) return;
+    const tw = this.#store.transactions.words;
+    if ((tw[t + T.bits]! & TxBit.data) === 0) tw[t + T.bits]! |= TxBit.doubtful;
   }
 
   /** A recipient of which only the reply was seen. */
@@ -83,6 +116,10 @@ export class Transactions {
   data(s: number, t: number, time: number, proven: boolean): number {
     const w = this.#store.sessions.words;
     let open = w[s + X.tx]!;
+    if (open >= 0 && proven && this.isDead(s, open)) {
+      this.finish(s, time, true);
+      open = -1;
+    }
     if (open < 0) {
       open = t >= 0 ? t : this.openTentative(s, time);
       if (open < 0) return -1;
@@ -160,6 +197,11 @@ export class Transactions {
       if (code >= 200 && code < 300) tw[t + T.rcptAccepted]!++;
       return false;
     }
+    if ((tw[t + T.bits]! & TxBit.doubtful) !== 0 && ew[e + E.text + 2]! >= 0) {
+      // Only that somebody was offered is certain, not that it was in this envelope.
+      this.#store.cells.release(ew, e + E.text);
+      ew[e + E.text + 2] = -1;
+    }
     ew[e + E.next] = -1;
     ew[e + E.code] = code;
     ew[e + E.value] = 0;
@@ -195,6 +237,9 @@ export class Transactions {
     end.time = time;
     end.gaps = Math.max(0, gaps - base);
     end.lmtp = this.#store.has(s, Bit.lmtp);
+    const doubtful = (this.#store.transactions.words[t + T.bits]! & TxBit.doubtful) !== 0;
+    if (doubtful) this.#store.transactions.words[t + T.finalCode] = 0;
+    if (doubtful) this.#store.transactions.words[t + T.finalBest] = 0;
     end.outcome = this.#outcome(t, lost || end.gaps > 0);
     end.id = w[s + X.transactions]!++;
     if (end.outcome === Outcome.accepted) w[s + X.accepted]!++;

@@ -26,9 +26,13 @@ export class Unseen {
   /** Takes the reply. True if the client's next bytes, when they are seen, are data. */
   reply(s: number, r: Reply): boolean {
     const w = this.#store.sessions.words;
-    const t = w[s + X.tx]!;
+    let t = w[s + X.tx]!;
     const code = r.code;
     if (code === 354) return this.#data(s, r);
+    if (t >= 0 && code < 300 && !this.#inData(t) && this.#transactions.isDead(s, t)) {
+      this.#transactions.finish(s, r.time, true);
+      t = -1;
+    }
     if (t >= 0 && this.#inData(t)) {
       this.#final(s, t, r);
     } else if (code >= 300 && code < 400) {
