@@ -3,7 +3,7 @@
 //
 //                            bytes each     share    of 1 GiB
 //   flow, with its index     224 + 24       42 %     1,818,000 flows
-//   session                  192             9 %       503,000 sessions
+//   session                  200             9 %       483,000 sessions
 //   open transaction         128             4 %       335,000 transactions
 //   waiting command,
 //     or recipient            56             8 %     1,533,000

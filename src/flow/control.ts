@@ -189,6 +189,10 @@ export class Control {
     if ((state & S.rst) !== 0) return Verdict.ignore;
     w[b + F.state]! |= S.rst | (side === Dir.server ? S.rstByServer : 0);
     w[b + F.rstSeq] = p.seq;
+    if ((p.flags & Tcp.ACK) !== 0 && seqDiff(p.ack, w[half + H.ack]!) > 0) {
+      w[half + H.ack] = p.ack;
+      w[b + F.state]! |= S.acked << side;
+    }
     return Verdict.reset;
   }
 }

@@ -26,6 +26,9 @@ import { F, type FlowTable, flowWords, H, halfWords, S } from './table.js';
 /** A distance above this is a stray or forged number, not a window (RFC 7323 allows 2^30). */
 const distanceMax = 1 << 25;
 
+/** Bytes that are shown at once to a sink that waits: a window without scaling. */
+const gatherMax = 65536;
+
 /** How long to wait for bytes that may still come. Packets are the flow's own. */
 export const patience = {
   /** A hole that the other side acknowledged: only a late copy can fill it. */
@@ -47,6 +50,8 @@ export class Reassembler {
   readonly #chunk = new Chunk();
   /** The segment that is being stored; the fields of a chunk, `missing` is what the capture cut. */
   readonly #segment = new Chunk();
+  /** Waiting bytes in one piece, for a sink that waits. */
+  readonly #gathered = Buffer.alloc(gatherMax + 8);
   /** Time of the packet at hand. */
   now = 0.5;
 
@@ -159,6 +164,18 @@ export class Reassembler {
     if (missing > 0 && missing < rstAheadMax) this.#gap(slot, side, missing);
   }
 
+  /** What waits of a stream that nobody reads any more was sent all the same. */
+  #countWaiting(slot: number, side: number): void {
+    const pages = this.#pages;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    let page = this.#table.words[half + H.pages]!;
+    for (; page >= 0; page = pages.next(page)) {
+      const length = pages.length(page) - pages.skip(page);
+      const ahead = seqDiff(pages.seq(page), this.#table.words[half + H.next]!);
+      this.#count(slot, half, ahead, length);
+    }
+  }
+
   /** Streams that nobody reads: how far they went. */
   #count(slot: number, half: number, ahead: number, length: number): void {
     const fresh = ahead + length;
@@ -180,7 +197,8 @@ export class Reassembler {
     if (missing <= 0 || missing > distanceMax) return 0;
     // An acknowledged FIN counts one (RFC 9293 section 3.4), and is no byte.
     const fin = (state & (S.fin << other)) !== 0 && seqDiff(ack, w[half + H.fin]!) === 1 ? 1 : 0;
-    if (w[half + H.pages]! < 0) return missing - fin;
+    if ((state & (S.waits << other)) === 0) return missing - fin;
+    // They are there, and the sink will not read them before it has heard this side.
     return Math.max(0, seqDiff(ack, this.#extent(half)) - fin);
   }
 
@@ -209,10 +227,14 @@ export class Reassembler {
     chunk.sides = w[b + F.state]! & 3;
     const read = this.#sink.data(chunk);
     const count = (read < 0 ? chunk.to : read) - from;
+    if (read === chunk.to) w[b + F.state]! &= ~(S.waits << side);
+    else w[b + F.state]! |= S.waits << side;
     w[half + H.next] = seqAdd(w[half + H.next]!, count);
     this.#table.doubles[(half + H.bytes) >> 1]! += count;
     if (read < 0) {
       w[b + F.state]! |= S.opaque;
+      this.#countWaiting(slot, 0);
+      this.#countWaiting(slot, 1);
       this.release(slot);
     }
     return read;
@@ -288,27 +310,70 @@ export class Reassembler {
   /** Hands a page to the sink; false when the sink wants to wait before its end. */
   #read(slot: number, side: number, page: number): boolean {
     const pages = this.#pages;
-    const half = slot * flowWords + F.halves + side * halfWords;
-    const from = pages.base(page) + pages.skip(page);
-    const to = pages.base(page) + pages.length(page);
-    const cut = pages.cut(page);
-    if (from < to) {
-      const chunk = this.#chunk;
-      chunk.bytes = pages.bytes;
-      chunk.from = from;
-      chunk.to = to;
-      chunk.ack = pages.ack(page);
-      chunk.time = pages.time(page);
-      const read = this.#deliver(slot, side);
-      if (read < 0) return true;
-      if (read < to) {
-        pages.advance(page, read - from);
-        return false;
-      }
+    const b = slot * flowWords;
+    const half = b + F.halves + side * halfWords;
+    const chunk = this.#chunk;
+    const waits = (this.#table.words[b + F.state]! & (S.waits << side)) !== 0;
+    chunk.bytes = pages.bytes;
+    chunk.from = pages.base(page) + pages.skip(page);
+    chunk.to = pages.base(page) + pages.length(page);
+    chunk.ack = pages.ack(page);
+    chunk.time = pages.time(page);
+    if (chunk.from === chunk.to) {
+      this.#consume(slot, side, 0);
+      return true;
     }
-    this.#pop(half);
-    if (cut > 0) this.#cutOff(slot, side, cut);
-    return true;
+    if (waits) this.#gather(page);
+    const from = chunk.from;
+    const to = chunk.to;
+    const read = this.#deliver(slot, side);
+    if (read < 0) return true;
+    this.#consume(slot, side, read - from);
+    return read === to || this.#table.words[half + H.pages]! < 0;
+  }
+
+  /**
+   * What the sink waits with may decide what it is: it sees all that stands behind one another and
+   * was sent with one acknowledgement, however it was cut into segments.
+   */
+  #gather(first: number): void {
+    const pages = this.#pages;
+    const chunk = this.#chunk;
+    let end = seqAdd(pages.seq(first), chunk.to - chunk.from);
+    let next = pages.next(first);
+    if (next < 0 || pages.seq(next) !== end || pages.ack(next) !== chunk.ack) return;
+    let used = pages.bytes.copy(this.#gathered, 0, chunk.from, chunk.to);
+    for (; next >= 0; next = pages.next(next)) {
+      const length = pages.length(next) - pages.skip(next);
+      if (pages.seq(next) !== end || pages.ack(next) !== chunk.ack) break;
+      if (used + length > gatherMax) break;
+      const from = pages.base(next) + pages.skip(next);
+      used += pages.bytes.copy(this.#gathered, used, from, from + length);
+      end = seqAdd(end, length);
+    }
+    chunk.bytes = this.#gathered;
+    chunk.from = 0;
+    chunk.to = used;
+  }
+
+  /** Takes `count` bytes that were read off the pages at the head, and pages that are through. */
+  #consume(slot: number, side: number, count: number): void {
+    const w = this.#table.words;
+    const pages = this.#pages;
+    const half = slot * flowWords + F.halves + side * halfWords;
+    let left = count;
+    for (let page = w[half + H.pages]!; page >= 0; page = w[half + H.pages]!) {
+      const length = pages.length(page) - pages.skip(page);
+      if (length > left) {
+        if (left > 0) pages.advance(page, left);
+        return;
+      }
+      left -= length;
+      const cut = pages.cut(page);
+      this.#pop(half);
+      if (cut > 0) this.#cutOff(slot, side, cut);
+      if (left === 0) return;
+    }
   }
 
   /** The capture cut `cut` bytes off a segment; another copy of some of them may wait. */

@@ -86,6 +86,8 @@ export const S = {
   mailPort: 1 << 21,
   /** Signature ring position of the client, then of the server: two bits each. */
   ring: 22,
+  /** The sink waits for the other side before it reads on in this one. */
+  waits: 1 << 26,
 } as const;
 
 /** Entries the index begins with. */

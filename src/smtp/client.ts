@@ -145,13 +145,18 @@ export class ClientReader {
     const secret = mode === Mode.authLine && w[s + X.remaining]! > 0;
     if (!secret) {
       const room = lineBytesMax - w[s + X.clientLine + 2]!;
+      const tooLong = end - at > room && !this.#store.has(s, Bit.longLine);
+      if (tooLong) {
+        this.#store.countAnomaly(s, Anomaly.lineTooLong);
+        this.#store.set(s, Bit.longLine);
+      }
       if (end === c.to || w[s + X.clientLine + 2]! > 0) {
-        if (end - at > room) this.#store.countAnomaly(s, Anomaly.lineTooLong);
         const stop = Math.min(end, at + Math.max(0, room));
         this.#store.cells.keep(w, s + X.clientLine, c.bytes, at, stop);
       }
     }
     if (end === c.to) return end;
+    this.#store.unset(s, Bit.longLine);
     this.#bytes = c.bytes;
     this.#from = at;
     this.#to = end;
@@ -200,7 +205,6 @@ export class ClientReader {
     } else {
       this.#store.set(s, isStrong(verb) ? Bit.verb | Bit.strong : Bit.verb);
     }
-    if (verb === Verb.data && this.#alone) this.#ensureTx(s);
     const e = this.#store.openEntry(verb);
     if (e < 0) return true;
     const ew = this.#store.entries.words;
@@ -265,7 +269,7 @@ export class ClientReader {
     return t;
   }
 
-  /** DATA or BDAT without a MAIL that we saw: a transaction, if the server says so. */
+  /** BDAT without a MAIL that we saw: a transaction, if the server says so. */
   #ensureTx(s: number): number {
     const w = this.#store.sessions.words;
     if (w[s + X.clientTx]! >= 0) return -1;
@@ -410,7 +414,9 @@ export class ClientReader {
    */
   #leaveMaybeEnd(s: number, mode: number, c: Chunk, at: number): boolean {
     const w = this.#store.sessions.words;
-    let ended = seqDiff(this.#ack, w[s + X.dataAck]!) > 0;
+    // The server has spoken since, and it was not seen: the answer is lost.
+    const unseen = seqDiff(this.#ack, w[s + X.dataAck]!) > 0;
+    let ended = unseen;
     if (!ended && mode === Mode.probeEnd) {
       // An end that any server accepts, or more than can be seen from here, and it was not this.
       const reaches = seqDiff(seqAdd(this.#seq, c.to), w[s + X.replyAck]!) >= 0;
@@ -427,7 +433,10 @@ export class ClientReader {
     }
     this.#seq = w[s + X.dubiousEnd]!;
     this.#dialogue.endBare(s);
+    const alone = this.#alone;
+    this.#alone = alone || unseen;
     this.#pushBare(s, Verb.dataEnd);
+    this.#alone = alone;
     return true;
   }
 

@@ -182,7 +182,6 @@ export class Dialogue {
   #note(s: number, r: Reply): void {
     this.#store.set(s, Bit.reply);
     if (r.code === 221) this.#store.set(s, Bit.quit);
-    if (r.code === 0) this.#store.countAnomaly(s, Anomaly.replyWithoutCode);
   }
 
   /** The first reply of a connection greets (RFC 5321 section 3.1), whoever spoke before it. */
@@ -257,9 +256,14 @@ export class Dialogue {
     }
     const known = head >= 0 && !inGap;
     if (!clientSeen || (this.#store.has(s, Bit.uncertain) && (!known || r.code === 354))) {
-      if (this.#inGapOnly(s, r) && this.#unseen.reply(s, r)) {
+      if (!this.#inGapOnly(s, r)) return;
+      if (this.#unseen.reply(s, r)) {
         w[s + X.clientMode] = Mode.data;
         w[s + X.dataAck] = w[s + X.serverNext]!;
+      } else if (r.code >= 300 && r.code < 400 && clientSeen) {
+        // Only AUTH is answered so: the client's next line is a secret.
+        w[s + X.clientMode] = Mode.authLine;
+        w[s + X.remaining] = 1;
       }
       return;
     }
@@ -356,8 +360,8 @@ export class Dialogue {
       case Verb.ehlo:
       case Verb.helo:
       case Verb.lhlo:
-        this.#greet(s, e);
         if (taken) this.#transactions.finish(s, time, false);
+        this.#greet(s, e);
         break;
       case Verb.mail:
         this.#transactions.mail(s, ew[e + E.tx]!, code, time);
@@ -501,9 +505,9 @@ export class Dialogue {
       return;
     }
     if (code !== 0) w[s + X.authCode] = code;
-    const mode = w[s + X.clientMode]!;
-    if (mode === Mode.waitAuth) w[s + X.clientMode] = code === 0 ? Mode.authLine : Mode.command;
-    if (code === 0) w[s + X.remaining] = -1;
+    if (w[s + X.clientMode] !== Mode.waitAuth) return;
+    w[s + X.clientMode] = code === 0 ? Mode.authLine : Mode.command;
+    w[s + X.remaining] = -1;
   }
 
   #startTls(s: number, code: number): void {

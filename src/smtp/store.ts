@@ -1,5 +1,5 @@
 // The memory of the SMTP stage: three pools of fixed records and the cells their texts lie in. A
-// session between two mails costs 192 bytes, its greeting name another cell.
+// session between two mails costs 200 bytes, its greeting name another cell.
 
 import { Cells } from '../lib/cells.js';
 import { Slots } from '../lib/slots.js';
@@ -57,8 +57,10 @@ export const X = {
   gapAck: 46,
   /** Where a dot line with a bare LF ended, while we wait to see whether it ended the data. */
   dubiousEnd: 47,
+  /** When the last transaction ended (float64). */
+  lastEnd: 48,
 } as const;
-export const sessionWords = 48;
+export const sessionWords = 50;
 
 /** Bits of a session. */
 export const Bit = {
@@ -99,6 +101,8 @@ export const Bit = {
   lastChunk: 1 << 23,
   /** Read from the server's side alone: its greeting and EHLO are behind us. */
   ready: 1 << 24,
+  /** The client's line at hand is longer than what is kept of it. */
+  longLine: 1 << 25,
 } as const;
 
 /** Words of a transaction. */

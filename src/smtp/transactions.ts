@@ -234,7 +234,11 @@ export class Transactions {
     const end = this.#end;
     const gaps = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
     const base = this.#store.transactions.doubles[(t + T.gapsBase) >> 1]!;
-    end.time = time;
+    // A reply that waited for bytes before it may be older than what was read meanwhile.
+    const d = this.#store.sessions.doubles;
+    const started = this.#store.transactions.doubles[(t + T.started) >> 1]!;
+    end.time = Math.max(time, started, d[(s + X.lastEnd) >> 1]!);
+    d[(s + X.lastEnd) >> 1] = end.time;
     end.gaps = Math.max(0, gaps - base);
     end.lmtp = this.#store.has(s, Bit.lmtp);
     const doubtful = (this.#store.transactions.words[t + T.bits]! & TxBit.doubtful) !== 0;
