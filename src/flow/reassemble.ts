@@ -101,17 +101,24 @@ export class Reassembler {
     const b = slot * flowWords;
     const waited = this.now - this.#table.doubles[(b + F.stuckTime) >> 1]!;
     const packets = w[b + F.packets]! - w[b + F.stuckPackets]!;
-    const halves = b + F.halves;
     const both = (w[b + F.state]! & (S.seen * 3)) === S.seen * 3;
-    const full =
-      w[halves + H.pageCount]! > patience.pages ||
-      w[halves + halfWords + H.pageCount]! > patience.pages;
+    const full = this.#isFull(slot);
     const hard = full || waited >= (both ? patience.network : patience.oneSided);
     const soft = packets >= patience.acknowledgedPackets || waited >= patience.acknowledged;
     if (hard || soft) {
       if (this.#giveWay(slot, hard)) this.#advance(slot);
+      while (this.#isFull(slot) && this.#giveWay(slot, true)) this.#advance(slot);
     }
     this.#note(slot);
+  }
+
+  #isFull(slot: number): boolean {
+    const w = this.#table.words;
+    const halves = slot * flowWords + F.halves;
+    return (
+      w[halves + H.pageCount]! > patience.pages ||
+      w[halves + halfWords + H.pageCount]! > patience.pages
+    );
   }
 
   /** Delivers everything that waits, declaring what is missing; for the end of a flow. */
@@ -401,18 +408,41 @@ export class Reassembler {
 
   /** One step past whatever blocks: a lost hole, a lost answer, or (hard) anything. */
   #giveWay(slot: number, hard: boolean): boolean {
+    // The fuller side first, or its backlog could grow in the shade of the other's.
+    const halves = slot * flowWords + F.halves;
+    const w = this.#table.words;
+    const fuller = w[halves + halfWords + H.pageCount]! > w[halves + H.pageCount]! ? 1 : 0;
+    if (this.#giveWaySide(slot, fuller, hard)) return true;
+    if (this.#giveWaySide(slot, 1 - fuller, hard)) return true;
+    return this.#breakCircle(slot, hard);
+  }
+
+  /**
+   * Both sides claim to have seen what the other has not sent: a retransmission carries the newest
+   * acknowledgement, or a stranger any. The one that claims less is nearer to the truth.
+   */
+  #breakCircle(slot: number, hard: boolean): boolean {
+    const w = this.#table.words;
+    const b = slot * flowWords;
+    let nearest = -1;
+    let least = 0;
     for (let side = 0; side < 2; side++) {
-      if (this.#giveWaySide(slot, side, hard)) return true;
+      const half = b + F.halves + side * halfWords;
+      const page = w[half + H.pages]!;
+      if (page < 0) {
+        if (hard) continue;
+        return false;
+      }
+      if (this.#pages.seq(page) !== w[half + H.next]) return false;
+      const awaited = this.#awaited(b, side, this.#pages.ack(page));
+      if (nearest >= 0 && awaited >= least) continue;
+      nearest = side;
+      least = awaited;
     }
-    if (!hard) return false;
-    // Both sides claim to have seen what the other has not sent: believe neither.
-    for (let side = 0; side < 2; side++) {
-      const page = this.#table.words[slot * flowWords + F.halves + side * halfWords + H.pages]!;
-      if (page < 0) continue;
-      if (!this.#read(slot, side, page)) this.#sink.force(this.#session(slot), side);
-      return true;
-    }
-    return false;
+    if (nearest < 0) return false;
+    const page = w[b + F.halves + nearest * halfWords + H.pages]!;
+    if (!this.#read(slot, nearest, page)) this.#sink.force(this.#session(slot), nearest);
+    return true;
   }
 
   #giveWaySide(slot: number, side: number, hard: boolean): boolean {
@@ -441,8 +471,24 @@ export class Reassembler {
       this.#gap(slot, 1 - side, awaited);
       return true;
     }
+    if (this.#answeredUnseen(slot, side)) return true;
     if (hard) this.#sink.force(this.#session(slot), side);
     return hard;
+  }
+
+  /** The sink waits for an answer that, as later segments acknowledge it, came and was not seen. */
+  #answeredUnseen(slot: number, side: number): boolean {
+    const w = this.#table.words;
+    const pages = this.#pages;
+    const b = slot * flowWords;
+    if (w[b + F.halves + (1 - side) * halfWords + H.pages]! >= 0) return false;
+    let missing = 0;
+    let page = w[b + F.halves + side * halfWords + H.pages]!;
+    for (; page >= 0; page = pages.next(page)) {
+      missing = Math.max(missing, this.#awaited(b, side, pages.ack(page)));
+    }
+    if (missing > 0) this.#gap(slot, 1 - side, missing);
+    return missing > 0;
   }
 
   #session(slot: number): number {

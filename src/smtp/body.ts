@@ -214,6 +214,7 @@ export class Body {
   #skipLine(t: number, state: number, bytes: Buffer, from: number, to: number): number {
     const w = this.#store.transactions.words;
     let at = from;
+    w[t + T.headerState] = Head.skip;
     if (state === Head.name) {
       while (at < to && bytes[at] !== 58 && bytes[at]! > 32) at++;
       if (at < to && bytes[at] === 58) w[t + T.bits]! |= TxBit.headers;

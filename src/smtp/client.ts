@@ -334,7 +334,9 @@ export class ClientReader {
   #authLine(s: number): void {
     const w = this.#store.sessions.words;
     if (this.#alone) {
-      if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0)
+      const cancelled = this.#to - this.#from === 1 && this.#bytes[this.#from] === 42;
+      if (cancelled) w[s + X.clientMode] = Mode.command;
+      else if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0)
         w[s + X.clientMode] = Mode.command;
       return;
     }
@@ -423,7 +425,8 @@ export class ClientReader {
       ended = reaches && !this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
     } else if (!ended) {
       if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;
-      ended = this.#startsCommand(c, at);
+      const end = this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
+      ended = !end && this.#startsCommand(c, at);
     }
     this.#store.unset(s, Bit.forced);
     if (!ended) {

@@ -125,8 +125,9 @@ export class Dialogue {
     if (w[s + X.clientMode] === Mode.maybeEnd) this.#unansweredEnd(s);
     // A chunk that did not come whole was not the last word.
     const tail = w[s + X.queueTail]!;
-    if (w[s + X.clientMode] === Mode.bdat && tail >= 0)
-      this.#store.entries.words[tail + E.value] = 0;
+    if (w[s + X.clientMode] === Mode.bdat && tail >= 0) {
+      this.#store.entries.words[tail + E.verb] = Verb.other;
+    }
     this.#dropAll(s, time);
     this.#transactions.finish(s, time, lost);
     this.#transactions.discard(s, w[s + X.clientTx]!);
@@ -467,9 +468,14 @@ export class Dialogue {
     const tw = this.#store.transactions.words;
     const t = w[s + X.tx]!;
     if (t < 0) return;
+    if ((tw[t + T.bits]! & TxBit.ended) === 0) {
+      // What the server said before the end is not its verdict.
+      tw[t + T.finalCode] = 0;
+      tw[t + T.finalBest] = 0;
+    }
     tw[t + T.bits]! |= TxBit.ended;
     if (code !== 0) tw[t + T.bits]! &= ~TxBit.tentative;
-    const lmtp = this.#store.has(s, Bit.lmtp);
+    const lmtp = this.#store.has(s, Bit.lmtp) && tw[t + T.rcptAccepted]! > 0;
     if (lmtp && code !== 0 && this.#transactions.lmtpFinal(t, code) > 0) {
       const e = this.#store.openEntry(Verb.dataEnd);
       if (e >= 0) {

@@ -123,7 +123,11 @@ export class ServerReader {
     const w = this.#store.sessions.words;
     if (this.#store.has(s, Bit.discardServer)) {
       this.#store.unset(s, Bit.discardServer);
-      if (!looksLikeReply(c.bytes, at, end)) return end + 1;
+      if (!looksLikeReply(c.bytes, at, end)) {
+        // The end of a line, or an answer without a code: what it answered is not known.
+        if (w[s + X.queueHead]! >= 0) this.#store.set(s, Bit.resync);
+        return end + 1;
+      }
     }
     // The line counts as received when the client acknowledges its last byte.
     w[s + X.serverNext] = seqAdd(c.seq, end + 1 - c.from);
