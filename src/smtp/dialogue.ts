@@ -95,7 +95,9 @@ export class Dialogue {
     }
     this.#store.entries.words[e + E.size] = missing;
     this.#store.entries.words[e + E.end] = end;
-    this.#store.entries.words[e + E.ack] = this.#store.sessions.words[s + X.gapAck]!;
+    const w = this.#store.sessions.words;
+    const before = this.#store.has(s, Bit.begun) ? w[s + X.gapAck]! : w[s + X.serverNext]!;
+    this.#store.entries.words[e + E.ack] = before;
     this.#store.set(s, Bit.resync);
     this.push(s, e, false);
   }
@@ -258,6 +260,7 @@ export class Dialogue {
     const known = head >= 0 && !inGap;
     if (!clientSeen || (this.#store.has(s, Bit.uncertain) && (!known || r.code === 354))) {
       if (!this.#inGapOnly(s, r)) return;
+      if (r.code === 354) this.#dropBefore(s, r);
       if (this.#unseen.reply(s, r)) {
         w[s + X.clientMode] = Mode.data;
         w[s + X.dataAck] = w[s + X.serverNext]!;
@@ -339,6 +342,16 @@ export class Dialogue {
     const head = this.#store.sessions.words[s + X.queueHead]!;
     this.#pop(s);
     this.#answer(s, head, 0, time);
+  }
+
+  /** What the server had received when it asked for data was answered before. */
+  #dropBefore(s: number, r: Reply): void {
+    const ew = this.#store.entries.words;
+    let head = this.#store.sessions.words[s + X.queueHead]!;
+    while (head >= 0 && seqDiff(r.ack, ew[head + E.end]!) >= 0) {
+      this.#drop(s, r.time);
+      head = this.#store.sessions.words[s + X.queueHead]!;
+    }
   }
 
   #dropAll(s: number, time: number): void {

@@ -72,10 +72,7 @@ export class Transactions {
   isDead(s: number, t: number): boolean {
     const tw = this.#store.transactions.words;
     if (tw[t + T.mailCode]! >= 400) return true;
-    if (!this.#store.has(s, Bit.uncertain)) return false;
-    const offered = tw[t + T.rcptCount]! + tw[t + T.rcptDropped]!;
-    const hope = tw[t + T.rcptAccepted]! + tw[t + T.rcptUnknown]!;
-    return tw[t + T.dataCode]! >= 400 || (offered > 0 && hope === 0);
+    return this.#store.has(s, Bit.uncertain) && tw[t + T.dataCode]! >= 400;
   }
 
   /** Commands were lost in the envelope that is open, perhaps another MAIL among them. */

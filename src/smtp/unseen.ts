@@ -95,8 +95,9 @@ export class Unseen {
     }
     if (t >= 0 && this.#isChunk(t, r, moved)) {
       const tx = this.#transactions.data(s, -1, r.time, true);
-      this.#store.transactions.words[tx + T.bits]! |= TxBit.chunking;
-      this.#final(s, tx, r);
+      this.#store.transactions.words[tx + T.bits]! |= TxBit.chunking | TxBit.lostReply;
+      // With the client in sight its next commands tell whether that chunk was the last.
+      if ((r.sides & (1 << Dir.client)) === 0) this.#final(s, tx, r);
       return;
     }
     if (t >= 0 && code < 300 && (moved === 6 || r.enhanced === 0)) {
