@@ -47,7 +47,9 @@ export class Flows {
   readonly #sink: StreamSink;
   readonly #options: FlowOptions;
   readonly #ports = new Uint8Array(65536);
+  /** The last packet came from far ahead of this time. */
   #jumped = false;
+  #before = 0.5;
   /** Time of the latest packet, microseconds; never runs backwards. */
   now = 0.5;
 
@@ -76,7 +78,7 @@ export class Flows {
     const mail = (this.#ports[p.srcPort]! | this.#ports[p.dstPort]!) === 1;
     if (!mail && !this.#options.anyPort) return;
     let slot = this.#table.find(p);
-    if (slot >= 0 && this.#overdue(slot)) {
+    if (slot >= 0 && !this.#jumped && this.#overdue(slot)) {
       this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
       slot = -1;
     }
@@ -141,20 +143,23 @@ export class Flows {
     c.bytesToClient = d[(b + F.halves + halfWords + H.bytes) >> 1]!;
   }
 
-  /** A lone packet from the future does not move the clock; two in a row do. */
+  /**
+   * A jump far ahead lets nothing run out before a second packet confirms it: a lone packet from
+   * the future is an error of the capture, and the clock goes back behind it.
+   */
   #clock(time: number): void {
+    if (this.#jumped) {
+      this.#jumped = false;
+      if (time < this.#before + jumpMax) this.now = this.#before;
+    }
     if (time <= this.now) {
       if (time < this.now) this.counters.timeBackwards++;
-      this.#jumped = false;
       return;
     }
-    if (time > this.now + jumpMax && this.now > 0 && !this.#jumped) {
-      this.#jumped = true;
-      return;
-    }
-    this.#jumped = false;
+    this.#jumped = this.now > 0 && time > this.now + jumpMax;
+    this.#before = this.now;
     this.now = time;
-    if (this.#wheel.turned(time)) this.#expire();
+    if (!this.#jumped && this.#wheel.turned(time)) this.#expire();
   }
 
   #expire(): void {

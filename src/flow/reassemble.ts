@@ -19,15 +19,12 @@ import { seqAdd, seqDiff } from '../lib/seq.js';
 import { rstAheadMax } from './control.js';
 import type { FlowCounters } from './counters.js';
 import type { PagePool } from './pages.js';
-import { pageBytes } from './pages.js';
 import { Chunk, FlowAnomaly, type StreamSink } from './sink.js';
 import { F, type FlowTable, flowWords, H, halfWords, S } from './table.js';
+import { Waiting } from './waiting.js';
 
 /** A distance above this is a stray or forged number, not a window (RFC 7323 allows 2^30). */
 const distanceMax = 1 << 25;
-
-/** Bytes that are shown at once to a sink that waits: a window without scaling. */
-const gatherMax = 65536;
 
 /** How long to wait for bytes that may still come. Packets are the flow's own. */
 export const patience = {
@@ -47,11 +44,8 @@ export class Reassembler {
   readonly #pages: PagePool;
   readonly #sink: StreamSink;
   readonly #counters: FlowCounters;
+  readonly #waiting: Waiting;
   readonly #chunk = new Chunk();
-  /** The segment that is being stored; the fields of a chunk, `missing` is what the capture cut. */
-  readonly #segment = new Chunk();
-  /** Waiting bytes in one piece, for a sink that waits. */
-  readonly #gathered = Buffer.alloc(gatherMax + 8);
   /** Time of the packet at hand. */
   now = 0.5;
 
@@ -60,6 +54,7 @@ export class Reassembler {
     this.#pages = pages;
     this.#sink = sink;
     this.#counters = counters;
+    this.#waiting = new Waiting(table, pages, counters);
   }
 
   /** Takes the payload of a packet that `side` sent; `seq` is the number of its first byte. */
@@ -73,7 +68,7 @@ export class Reassembler {
       return;
     }
     let from = p.payloadFrom;
-    if (ahead === 0 && w[half + H.pages]! < 0 && this.#awaited(b, side, p.ack) === 0) {
+    if (ahead === 0 && this.#isFirst(b, side, p) && this.#awaited(b, side, p.ack) === 0) {
       const chunk = this.#chunk;
       chunk.bytes = p.bytes;
       chunk.from = from;
@@ -84,8 +79,9 @@ export class Reassembler {
       if (from < 0) return;
       if (from === p.payloadTo) {
         const cut = p.payloadLength - (p.payloadTo - p.payloadFrom);
-        if (cut > 0) this.#gap(slot, side, cut);
-        if (w[b + F.halves + (1 - side) * halfWords + H.pages]! >= 0) this.#advance(slot);
+        if (cut > 0) this.#cutOff(slot, side, cut);
+        const other = b + F.halves + (1 - side) * halfWords;
+        if (w[other + H.pages]! >= 0 || w[half + H.pages]! >= 0) this.#advance(slot);
         return;
       }
     } else if (ahead > distanceMax || ahead + p.payloadLength <= 0) {
@@ -93,6 +89,16 @@ export class Reassembler {
       return;
     }
     this.#keep(slot, side, p, from, seq);
+  }
+
+  /** Whether nothing of the side waits, but what lies behind this whole segment. */
+  #isFirst(b: number, side: number, p: Packet): boolean {
+    const w = this.#table.words;
+    const half = b + F.halves + side * halfWords;
+    const page = w[half + H.pages]!;
+    if (page < 0) return true;
+    const end = seqAdd(w[half + H.next]!, p.payloadTo - p.payloadFrom);
+    return seqDiff(this.#pages.seq(page), end) >= 0;
   }
 
   /** Called with every packet of a flow that waits: gives way when patience is over. */
@@ -142,7 +148,7 @@ export class Reassembler {
     const w = this.#table.words;
     for (let side = 0; side < 2; side++) {
       const half = slot * flowWords + F.halves + side * halfWords;
-      while (w[half + H.pages]! >= 0) this.#pop(half);
+      while (w[half + H.pages]! >= 0) this.#waiting.pop(half);
     }
     w[slot * flowWords + F.state]! &= ~S.stuck;
   }
@@ -206,19 +212,7 @@ export class Reassembler {
     const fin = (state & (S.fin << other)) !== 0 && seqDiff(ack, w[half + H.fin]!) === 1 ? 1 : 0;
     if ((state & (S.waits << other)) === 0) return missing - fin;
     // They are there, and the sink will not read them before it has heard this side.
-    return Math.max(0, seqDiff(ack, this.#extent(half)) - fin);
-  }
-
-  /** Number behind the bytes that are there without a hole, delivered or waiting for the sink. */
-  #extent(half: number): number {
-    const w = this.#table.words;
-    const pages = this.#pages;
-    let end = w[half + H.next]!;
-    for (let page = w[half + H.pages]!; page >= 0; page = pages.next(page)) {
-      if (seqDiff(pages.seq(page), end) > 0) break;
-      end = seqAdd(pages.seq(page), pages.length(page) - pages.skip(page));
-    }
-    return end;
+    return Math.max(0, seqDiff(ack, this.#waiting.extent(half)) - fin);
   }
 
   /** Hands the chunk's range to the sink, as the next of its side; gives how far it was read. */
@@ -330,37 +324,13 @@ export class Reassembler {
       this.#consume(slot, side, 0);
       return true;
     }
-    if (waits) this.#gather(page);
+    if (waits) this.#waiting.gather(page, chunk);
     const from = chunk.from;
     const to = chunk.to;
     const read = this.#deliver(slot, side);
     if (read < 0) return true;
     this.#consume(slot, side, read - from);
     return read === to || this.#table.words[half + H.pages]! < 0;
-  }
-
-  /**
-   * What the sink waits with may decide what it is: it sees all that stands behind one another and
-   * was sent with one acknowledgement, however it was cut into segments.
-   */
-  #gather(first: number): void {
-    const pages = this.#pages;
-    const chunk = this.#chunk;
-    let end = seqAdd(pages.seq(first), chunk.to - chunk.from);
-    let next = pages.next(first);
-    if (next < 0 || pages.seq(next) !== end || pages.ack(next) !== chunk.ack) return;
-    let used = pages.bytes.copy(this.#gathered, 0, chunk.from, chunk.to);
-    for (; next >= 0; next = pages.next(next)) {
-      const length = pages.length(next) - pages.skip(next);
-      if (pages.seq(next) !== end || pages.ack(next) !== chunk.ack) break;
-      if (used + length > gatherMax) break;
-      const from = pages.base(next) + pages.skip(next);
-      used += pages.bytes.copy(this.#gathered, used, from, from + length);
-      end = seqAdd(end, length);
-    }
-    chunk.bytes = this.#gathered;
-    chunk.from = 0;
-    chunk.to = used;
   }
 
   /** Takes `count` bytes that were read off the pages at the head, and pages that are through. */
@@ -377,7 +347,7 @@ export class Reassembler {
       }
       left -= length;
       const cut = pages.cut(page);
-      this.#pop(half);
+      this.#waiting.pop(half);
       if (cut > 0) this.#cutOff(slot, side, cut);
       if (left === 0) return;
     }
@@ -396,14 +366,6 @@ export class Reassembler {
   #skipDelivered(page: number, count: number): void {
     const left = this.#pages.length(page) - this.#pages.skip(page);
     this.#pages.advance(page, Math.min(count, left));
-  }
-
-  #pop(half: number): void {
-    const w = this.#table.words;
-    const page = w[half + H.pages]!;
-    w[half + H.pages] = this.#pages.next(page);
-    w[half + H.pageCount]!--;
-    this.#pages.give(page);
   }
 
   /** One step past whatever blocks: a lost hole, a lost answer, or (hard) anything. */
@@ -499,7 +461,7 @@ export class Reassembler {
   #keep(slot: number, side: number, p: Packet, from: number, seq: number): void {
     const w = this.#table.words;
     const half = slot * flowWords + F.halves + side * halfWords;
-    const s = this.#segment;
+    const s = this.#waiting.segment;
     const next = w[half + H.next]!;
     s.bytes = p.bytes;
     s.to = p.payloadTo;
@@ -510,74 +472,10 @@ export class Reassembler {
     s.from = old > 0 ? Math.min(from + old, s.to) : from;
     s.seq = seqAdd(s.seq, s.from - from);
     s.missing = p.payloadLength - (p.payloadTo - p.payloadFrom);
-    if (s.from < s.to) this.#store(slot, half);
+    if (s.from < s.to && this.#waiting.store(half)) {
+      this.#sink.anomaly(this.#session(slot), FlowAnomaly.overlapConflict);
+    }
     this.#advance(slot);
     if (w[slot * flowWords + F.state]! & S.stuck) this.impatient(slot);
-  }
-
-  /** Puts the segment's bytes between those that wait; see the drawing above. */
-  #store(slot: number, half: number): void {
-    const pages = this.#pages;
-    const s = this.#segment;
-    let previous = -1;
-    let page = this.#table.words[half + H.pages]!;
-    while (s.from < s.to) {
-      const ahead = page < 0 ? s.to - s.from : seqDiff(pages.seq(page), s.seq);
-      if (ahead > 0) {
-        const count = Math.min(ahead, s.to - s.from);
-        previous = this.#put(half, previous, count);
-        if (previous < 0) return;
-        continue;
-      }
-      const end = pages.length(page) - pages.skip(page) + ahead;
-      if (end > 0) this.#drop(slot, page, -ahead, Math.min(end, s.to - s.from));
-      previous = page;
-      page = pages.next(page);
-    }
-    if (s.missing === 0 || previous < 0) return;
-    const end = seqAdd(pages.seq(previous), pages.length(previous) - pages.skip(previous));
-    if (end === s.seq) pages.setCut(previous, s.missing);
-  }
-
-  /** Skips `count` bytes of the segment that the page has already, `at` bytes into it. */
-  #drop(slot: number, page: number, at: number, count: number): void {
-    const s = this.#segment;
-    const start = this.#pages.base(page) + this.#pages.skip(page) + at;
-    for (let i = 0; i < count; i++) {
-      if (this.#pages.bytes[start + i] !== s.bytes[s.from + i]) {
-        this.#sink.anomaly(this.#session(slot), FlowAnomaly.overlapConflict);
-        break;
-      }
-    }
-    s.from += count;
-    s.seq = seqAdd(s.seq, count);
-  }
-
-  /** Copies `count` bytes of the segment into pages behind `previous`; the last page, or -1. */
-  #put(half: number, previous: number, count: number): number {
-    const w = this.#table.words;
-    const pages = this.#pages;
-    const s = this.#segment;
-    let last = previous;
-    let left = count;
-    while (left > 0) {
-      const page = pages.take();
-      if (page < 0) {
-        this.#counters.pagesExhausted++;
-        return -1;
-      }
-      const n = Math.min(left, pageBytes);
-      pages.set(page, s.seq, n, s.ack, s.time);
-      s.bytes.copy(pages.bytes, pages.base(page), s.from, s.from + n);
-      pages.setNext(page, last < 0 ? w[half + H.pages]! : pages.next(last));
-      if (last < 0) w[half + H.pages] = page;
-      else pages.setNext(last, page);
-      w[half + H.pageCount]!++;
-      last = page;
-      left -= n;
-      s.from += n;
-      s.seq = seqAdd(s.seq, n);
-    }
-    return last;
   }
 }

@@ -217,6 +217,7 @@ export class ClientReader {
     const size = ew[e + E.size]!;
     if (endsEnvelope(kind)) w[s + X.clientTx] = -1;
     this.#next(s, kind, size);
+    if (kind === Verb.data) ew[e + E.size] = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
     // With nobody to answer, a chunk is over when its bytes are through, see `#chunk`.
     this.#dialogue.push(s, e, this.#alone && size === 0);
     return true;

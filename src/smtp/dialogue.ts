@@ -439,7 +439,12 @@ export class Dialogue {
     const w = this.#store.sessions.words;
     const tw = this.#store.transactions.words;
     if (code === 354) {
+      const begins = w[s + X.tx]! < 0 && !this.#store.has(s, Bit.uncertain);
       const t = this.#transactions.data(s, -1, this.#timeOf(e), true);
+      if (begins && t >= 0) {
+        const base = this.#store.entries.words[e + E.size]!;
+        this.#store.transactions.doubles[(t + T.gapsBase) >> 1] = base;
+      }
       w[s + X.clientTx] = t;
       w[s + X.clientMode] = t >= 0 ? Mode.data : Mode.unknown;
       w[s + X.dataAck] = w[s + X.serverNext]!;
