@@ -8,37 +8,12 @@ import type { FrameBatch } from './capture/source.js';
 import { type Config, mailPorts } from './config.js';
 import { Decoder, decodeDefaults } from './decode/decoder.js';
 import { Packet } from './decode/packet.js';
-import { skipReasonNames } from './decode/reason.js';
+import { decodeCounterNames, skipReasonNames } from './decode/reason.js';
 import { Flows } from './flow/flows.js';
 import { Connection } from './flow/sink.js';
 import { limitsOf } from './limits.js';
+import type { Stats } from './output/stats.js';
 import { Smtp } from './smtp/smtp.js';
-
-/** The figures of a `stats` event (contracts 2.6), and some more. */
-export interface Stats {
-  packets: number;
-  bytes: number;
-  decoded: number;
-  /** Packets that were not used, by reason. */
-  skipped: Record<string, number>;
-  duplicates: number;
-  flows: number;
-  half_open: number;
-  other: number;
-  sessions: number;
-  transactions: number;
-  reassembly_gaps: number;
-  gap_bytes: number;
-  kernel_drops: number;
-  evicted: number;
-  /** Connections of which only one direction was seen. */
-  one_sided: number;
-  /** Segments whose numbers lie outside any window. */
-  out_of_window: number;
-  /** Segments, names and commands for which no memory was left. */
-  exhausted: number;
-  uptime_ms: number;
-}
 
 const microseconds = 1e6;
 
@@ -118,15 +93,11 @@ export class Engine {
   stats(): Stats {
     const counters = this.#flows.counters;
     const frames = this.#decoder.frames;
-    const skipped: Record<string, number> = {};
-    for (let reason = 1; reason < frames.length; reason++) {
-      if (frames[reason]! > 0) skipped[skipReasonNames[reason]!] = frames[reason]!;
-    }
     return {
       packets: this.#packets,
       bytes: this.#bytes,
       decoded: frames[0]!,
-      skipped,
+      skipped: occurred(frames, skipReasonNames, 1),
       duplicates: counters.duplicates,
       flows: counters.flows,
       half_open: counters.halfOpen,
@@ -140,11 +111,36 @@ export class Engine {
       one_sided: counters.oneSided,
       out_of_window: counters.outOfWindow,
       exhausted: counters.pagesExhausted + this.#smtp.store.exhausted,
+      time_backwards: counters.timeBackwards,
+      decode: occurred(this.#decoder.counters, decodeCounterNames, 0),
       uptime_ms: Math.round(performance.now() - this.#began),
     };
   }
 }
 
+/** Counters by name from slot `first` on, those that are not 0. */
+function occurred(
+  counters: Float64Array,
+  names: readonly string[],
+  first: number,
+): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (let slot = first; slot < counters.length; slot++) {
+    if (counters[slot]! > 0) found[names[slot]!] = counters[slot]!;
+  }
+  return found;
+}
+
+/** Digests of cipher and extension lists: there are a few hundred TLS stacks, and many sessions. */
+const digests = new Map<string, string>();
+const digestsMax = 2048;
+
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  let digest = digests.get(text);
+  if (digest === undefined) {
+    digest = createHash('sha256').update(text).digest('hex');
+    if (digests.size >= digestsMax) digests.clear();
+    digests.set(text, digest);
+  }
+  return digest;
 }

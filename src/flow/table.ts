@@ -167,7 +167,7 @@ export class FlowTable {
     if (slot < 0) return -1;
     const w = this.words;
     const b = slot * flowWords;
-    w.fill(0, b, b + flowWords);
+    for (let i = 0; i < flowWords; i++) w[b + i] = 0;
     const from = b + (side === 0 ? F.client : F.server);
     const to = b + (side === 0 ? F.server : F.client);
     w[from] = p.src0;

@@ -22,11 +22,15 @@ export interface Stats {
   readonly kernel_drops: number;
   /** Flows given up to make room. */
   readonly evicted: number;
-  /** Connections of which only one direction was seen. */
+  /** Connections with payload of which only one direction was seen. */
   readonly one_sided: number;
-  /** Segments whose numbers lie outside any window. */
+  /** Segments whose sequence numbers lie outside any window. */
   readonly out_of_window: number;
   /** Segments, names and commands for which no memory was left. */
   readonly exhausted: number;
+  /** Packets whose time lay before that of an earlier one. */
+  readonly time_backwards: number;
+  /** Facts of decoding beside the one reason, such as wrong checksums, those that occurred. */
+  readonly decode: Readonly<Record<string, number>>;
   readonly uptime_ms: number;
 }

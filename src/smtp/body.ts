@@ -148,6 +148,14 @@ export class Body {
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! -= 1;
   }
 
+  /** A BDAT chunk was announced; `over`: it is empty and the message's last. */
+  beginChunk(s: number, t: number, over: boolean): void {
+    const tw = this.#store.transactions.words;
+    if ((tw[t + T.bits]! & TxBit.chunking) === 0) this.begin(s, t);
+    tw[t + T.bits]! |= TxBit.chunking;
+    if (over) this.#store.sessions.words[s + X.clientTx] = -1;
+  }
+
   /** Takes bytes of a BDAT chunk, which are what they are. */
   chunk(t: number, bytes: Buffer, from: number, to: number): void {
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! += to - from;

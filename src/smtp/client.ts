@@ -1,9 +1,10 @@
 // The client's direction: lines into commands, data into sizes, AUTH answers into nothing.
 
-import type { Chunk } from '../flow/sink.js';
+import { Chunk } from '../flow/sink.js';
 import { seqAdd, seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import { Arguments } from './arguments.js';
+import { BareEnd } from './bare-end.js';
 import type { Body } from './body.js';
 import type { Dialogue } from './dialogue.js';
 import { Mode } from './mode.js';
@@ -23,12 +24,18 @@ export class ClientReader {
   readonly #dialogue: Dialogue;
   readonly #body: Body;
   readonly #tls: TlsReader;
+  readonly #bareEnd: BareEnd;
   readonly #arguments: Arguments;
   /** The chunk that is being read. */
   #seq = 0;
   #ack = 0;
   #time = 0.5;
   #alone = false;
+  #segment = new Chunk();
+  /** A line of the chunk was no command. */
+  #noise = false;
+  /** Behind the line that is being judged. */
+  #after = 0;
   /** The line that is being judged. */
   #bytes: Buffer = Buffer.alloc(0);
   #from = 0;
@@ -36,6 +43,7 @@ export class ClientReader {
 
   constructor(store: Store, dialogue: Dialogue, body: Body, tls: TlsReader) {
     this.#store = store;
+    this.#bareEnd = new BareEnd(store, body);
     this.#dialogue = dialogue;
     this.#body = body;
     this.#tls = tls;
@@ -48,6 +56,8 @@ export class ClientReader {
     const w = this.#store.sessions.words;
     this.#ack = c.ack;
     this.#time = c.time;
+    this.#segment = c;
+    this.#noise = false;
     this.#alone = (c.sides & 2) === 0;
     if (!this.#store.has(s, Bit.begun)) this.#begin(s, c);
     let at = c.from;
@@ -168,6 +178,7 @@ export class ClientReader {
     }
     if (this.#to > this.#from && this.#bytes[this.#to - 1] === carriageReturn) this.#to--;
     this.#seq = seqAdd(this.#seq, end + 1);
+    this.#after = end + 1;
     return this.#judge(s, mode) ? end + 1 : -1;
   }
 
@@ -185,12 +196,23 @@ export class ClientReader {
       this.#authLine(s);
       return true;
     }
-    if (mode === Mode.unknown && !command) {
+    if (mode === Mode.unknown && !(command && this.#isProven(s))) {
       if (this.#to - this.#from === 1 && this.#bytes[this.#from] === 46) this.#endUnseen(s);
+      else this.#noise = true;
       return true;
     }
     w[s + X.clientMode] = Mode.command;
     return this.#command(s, verb);
+  }
+
+  /**
+   * Whether a line that looks like a command is one where the capture may have begun inside a
+   * message that quotes a dialogue: it stands among commands alone, or the server has spoken.
+   */
+  #isProven(s: number): boolean {
+    if (this.#store.has(s, Bit.reply)) return true;
+    const c = this.#segment;
+    return !this.#noise && (this.#after === c.to || startsCommand(c, this.#after));
   }
 
   #command(s: number, verb: number): boolean {
@@ -251,7 +273,7 @@ export class ClientReader {
 
   #mail(s: number, e: number): void {
     const w = this.#store.sessions.words;
-    const t = this.#openTx(s);
+    const t = this.#store.openClientTransaction(s, this.#time, this.#alone);
     this.#store.entries.words[e + E.tx] = t;
     w[s + X.clientTx] = t;
     if (t < 0) return;
@@ -261,20 +283,11 @@ export class ClientReader {
     this.#store.transactions.doubles[(t + T.sizeDeclared) >> 1] = this.#arguments.size();
   }
 
-  #openTx(s: number): number {
-    const t = this.#store.openTransaction(this.#time);
-    if (t < 0) return -1;
-    const gaps = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
-    this.#store.transactions.doubles[(t + T.gapsBase) >> 1] = gaps;
-    if (this.#alone) this.#store.transactions.words[t + T.bits]! |= TxBit.clientOnly;
-    return t;
-  }
-
   /** BDAT without a MAIL that we saw: a transaction, if the server says so. */
   #ensureTx(s: number): number {
     const w = this.#store.sessions.words;
     if (w[s + X.clientTx]! >= 0) return -1;
-    const t = this.#openTx(s);
+    const t = this.#store.openClientTransaction(s, this.#time, this.#alone);
     w[s + X.clientTx] = t;
     if (t >= 0) this.#store.transactions.words[t + T.bits]! |= TxBit.tentative;
     return t;
@@ -295,17 +308,8 @@ export class ClientReader {
     ew[e + E.end] = seqAdd(this.#seq, size);
     if (this.#arguments.last) this.#store.set(s, Bit.lastChunk);
     else this.#store.unset(s, Bit.lastChunk);
-    this.#countChunk(s, size);
-  }
-
-  #countChunk(s: number, size: number): void {
-    const w = this.#store.sessions.words;
-    const t = w[s + X.clientTx]!;
-    if (t < 0) return;
-    const tw = this.#store.transactions.words;
-    if ((tw[t + T.bits]! & TxBit.chunking) === 0) this.#body.begin(s, t);
-    tw[t + T.bits]! |= TxBit.chunking;
-    if (size === 0 && this.#store.has(s, Bit.lastChunk)) w[s + X.clientTx] = -1;
+    const t = this.#store.sessions.words[s + X.clientTx]!;
+    if (t >= 0) this.#body.beginChunk(s, t, size === 0 && this.#arguments.last);
   }
 
   /** The mode behind a command. */
@@ -325,6 +329,7 @@ export class ClientReader {
         break;
       case Verb.startTls:
         w[s + X.clientMode] = this.#alone ? Mode.tlsDue : Mode.waitTls;
+        w[s + X.dataAck] = seqAdd(this.#ack, 1);
         break;
       default:
         w[s + X.clientMode] = Mode.command;
@@ -427,35 +432,21 @@ export class ClientReader {
     } else if (!ended) {
       if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;
       const end = this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
-      ended = !end && this.#startsCommand(c, at);
+      ended = !end && startsCommand(c, at);
     }
     this.#store.unset(s, Bit.forced);
     if (!ended) {
       this.#store.countAnomaly(s, Anomaly.bareLfDot);
-      this.#resume(s);
+      this.#bareEnd.resume(s);
       return true;
     }
     this.#seq = w[s + X.dubiousEnd]!;
-    this.#dialogue.endBare(s);
+    this.#bareEnd.end(s);
     const alone = this.#alone;
     this.#alone = alone || unseen;
     this.#pushBare(s, Verb.dataEnd);
     this.#alone = alone;
     return true;
-  }
-
-  #resume(s: number): void {
-    const w = this.#store.sessions.words;
-    w[s + X.clientMode] = Mode.data;
-    this.#body.resume(s, w[s + X.remaining]!);
-  }
-
-  /** Whether an empty line or a command stands at `at`. */
-  #startsCommand(c: Chunk, at: number): boolean {
-    let end = at;
-    while (end < c.to && c.bytes[end] !== lineFeed) end++;
-    if (end > at && c.bytes[end - 1] === carriageReturn) end--;
-    return end === at || isCommand(verbOf(c.bytes, at, end), c.bytes, at, end);
   }
 
   #endOfData(s: number): void {
@@ -490,9 +481,25 @@ export class ClientReader {
       w[s + X.clientMode] = Mode.hello;
       return this.#tls.feed(s, c.bytes, at, c.to) ? -1 : c.to;
     }
+    if (seqDiff(c.ack, w[s + X.dataAck]!) < 0) {
+      // Sent before the server's answer could be heard: injected, and thrown away (RFC 3207
+      // section 4.2 has the server forget what it was told in clear).
+      if (this.#store.anomalyCount(s, Anomaly.pipelinedBehindStartTls) === 0) {
+        this.#store.countAnomaly(s, Anomaly.pipelinedBehindStartTls);
+      }
+      return c.to;
+    }
     w[s + X.startTls] = 4;
     this.#store.countAnomaly(s, Anomaly.clearAfterStartTls);
     w[s + X.clientMode] = Mode.command;
     return this.#line(s, Mode.command, c, at);
   }
+}
+
+/** Whether an empty line or a command stands at `at`. */
+function startsCommand(c: Chunk, at: number): boolean {
+  let end = at;
+  while (end < c.to && c.bytes[end] !== lineFeed) end++;
+  if (end > at && c.bytes[end - 1] === carriageReturn) end--;
+  return end === at || isCommand(verbOf(c.bytes, at, end), c.bytes, at, end);
 }

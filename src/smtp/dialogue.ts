@@ -11,25 +11,17 @@
 
 import { seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
+import { BareEnd } from './bare-end.js';
 import type { Body } from './body.js';
 import { Mode, type Reply } from './mode.js';
+import { isExplained, mailBytesMin, Queue } from './queue.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 import { Unseen } from './unseen.js';
 import { Verb } from './verb.js';
 
-/** Bytes of the shortest end of data that could follow a dot line: ".", CR, LF. */
-const strictEndBytes = 3;
-
-/** Bytes of the shortest MAIL: "MAIL FROM:<>" and its line end. */
-const mailBytesMin = 14;
 /** X.1.5, "destination address valid" (RFC 3463), as `Reply.enhanced` has it. */
 const recipientOk = 105;
-
-/** Whether the replies that fell on a gap show that no MAIL was lost in it. */
-function isExplained(ew: Int32Array, e: number): boolean {
-  return ew[e + E.size]! < mailBytesMin || (ew[e + E.value]! > 0 && ew[e + E.code] === 0);
-}
 
 /** Entries that may wait for an answer; RFC 2920 sets none, a server's window does. */
 const queueMax = 2000;
@@ -39,27 +31,32 @@ export class Dialogue {
   readonly #body: Body;
   readonly #transactions: Transactions;
   readonly #unseen: Unseen;
+  readonly #bare: BareEnd;
+  readonly #queue: Queue;
 
   constructor(store: Store, body: Body, transactions: Transactions) {
     this.#store = store;
     this.#body = body;
     this.#transactions = transactions;
+    this.#bare = new BareEnd(store, body);
+    this.#queue = new Queue(store);
     this.#unseen = new Unseen(store, body, transactions);
   }
 
   /** A command was read. `alone`: the server's side is not seen, so no answer will come. */
   push(s: number, e: number, alone: boolean): void {
     const w = this.#store.sessions.words;
-    const ew = this.#store.entries.words;
     if (alone) {
       this.#answer(s, e, 0, this.#store.entries.doubles[(e + E.time) >> 1]!);
       return;
     }
     if (w[s + X.queueCount]! >= queueMax) this.#drop(s, this.#timeOf(e));
-    if (w[s + X.queueHead]! < 0) w[s + X.queueHead] = e;
-    else ew[w[s + X.queueTail]! + E.next] = e;
-    w[s + X.queueTail] = e;
-    w[s + X.queueCount]!++;
+    this.#queue.append(s, e);
+    const t = w[s + X.tx]!;
+    if (this.#store.entries.words[e + E.verb] !== Verb.dataEnd || t < 0) return;
+    // Replies that were lost while data came may have answered this end of them.
+    const lost = this.#store.transactions.words[t + T.bits]! & TxBit.gapInReplies;
+    if (lost !== 0) this.#store.set(s, Bit.resync);
   }
 
   /**
@@ -82,7 +79,9 @@ export class Dialogue {
     this.#store.unset(s, Bit.bannerDue);
     if (w[s + X.queueHead]! >= 0) this.#store.set(s, Bit.resync);
     const t = w[s + X.tx]!;
-    if (t >= 0) this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply;
+    if (t < 0) return;
+    const inData = w[s + X.clientMode] === Mode.data ? TxBit.gapInReplies : 0;
+    this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply | inData;
   }
 
   /** `missing` bytes of the client were lost where commands were due; they end before `end`. */
@@ -113,7 +112,7 @@ export class Dialogue {
     if (head < 0) {
       this.#stray(s, r);
     } else {
-      this.#pop(s);
+      this.#queue.pop(s);
       this.#answer(s, head, r.code, r.time);
     }
     w[s + X.lastReplyAck] = r.ack;
@@ -123,8 +122,8 @@ export class Dialogue {
   /** The connection is over: what waits stays unanswered, what is open ends. */
   end(s: number, time: number): void {
     const w = this.#store.sessions.words;
-    const lost = this.#waitsForGap(s);
-    if (w[s + X.clientMode] === Mode.maybeEnd) this.#unansweredEnd(s);
+    const lost = this.#queue.hasGap(s);
+    if (w[s + X.clientMode] === Mode.maybeEnd) this.#bare.unanswered(s);
     // A chunk that did not come whole was not the last word.
     const tail = w[s + X.queueTail]!;
     if (w[s + X.clientMode] === Mode.bdat && tail >= 0) {
@@ -159,23 +158,6 @@ export class Dialogue {
   dataLost(s: number, time: number): void {
     this.#store.set(s, Bit.uncertain);
     this.#final(s, 0, time);
-  }
-
-  /** A dot line with a bare LF was the last that was sent: nobody said what it was. */
-  #unansweredEnd(s: number): void {
-    const w = this.#store.sessions.words;
-    const t = w[s + X.clientTx]!;
-    if (t < 0) return;
-    this.#body.dropDotLine(t, w[s + X.remaining]!);
-    this.#store.transactions.words[t + T.bits]! |= TxBit.lostReply;
-  }
-
-  /** Whether bytes of the client are missing that could have decided the open transaction. */
-  #waitsForGap(s: number): boolean {
-    const ew = this.#store.entries.words;
-    let e = this.#store.sessions.words[s + X.queueHead]!;
-    while (e >= 0 && ew[e + E.verb] !== Verb.gap) e = ew[e + E.next]!;
-    return e >= 0;
   }
 
   #timeOf(e: number): number {
@@ -224,7 +206,7 @@ export class Dialogue {
     }
     if (seqDiff(r.ack, ew[head + E.end]!) < 0) return -1;
     const second = ew[head + E.next]!;
-    const alone = second < 0 || seqDiff(r.ack, ew[second + E.end]!) < 0;
+    const alone = second < 0 || !this.#queue.isReached(second, r.ack);
     if (alone) this.#store.unset(s, Bit.resync);
     return alone ? head : -1;
   }
@@ -259,7 +241,7 @@ export class Dialogue {
     }
     const known = head >= 0 && !inGap;
     if (!clientSeen || (this.#store.has(s, Bit.uncertain) && (!known || r.code === 354))) {
-      if (!this.#inGapOnly(s, r)) return;
+      if (!this.#queue.isInGap(s, r)) return;
       if (r.code === 354) this.#dropBefore(s, r);
       if (this.#unseen.reply(s, r)) {
         w[s + X.clientMode] = Mode.data;
@@ -272,15 +254,6 @@ export class Dialogue {
       return;
     }
     this.#store.countAnomaly(s, Anomaly.unexpectedReply);
-  }
-
-  /** Whether the reply can only answer bytes that we missed, not a later command that we know. */
-  #inGapOnly(s: number, r: Reply): boolean {
-    const ew = this.#store.entries.words;
-    const head = this.#store.sessions.words[s + X.queueHead]!;
-    if (head < 0 || r.code === 354) return true;
-    const next = ew[head + E.next]!;
-    return next < 0 || seqDiff(r.ack, ew[next + E.end]!) < 0;
   }
 
   /** The server speaks while we read data: their end was lost, or it gives up early. */
@@ -298,20 +271,16 @@ export class Dialogue {
     w[s + X.clientMode] = Mode.unknown;
     this.#store.set(s, Bit.uncertain);
     w[s + X.clientTx] = -1;
-    this.#final(s, r.code, r.time);
+    const known = (tw[t + T.bits]! & TxBit.gapInReplies) === 0;
+    this.#final(s, known ? r.code : 0, r.time);
   }
 
-  /** Whether a dot line with a bare LF ended the data: yes, if the server answers right there. */
+  /** A reply behind a dot line with a bare LF; false if it cannot be judged yet. */
   #bareEnd(s: number, r: Reply): boolean {
     const w = this.#store.sessions.words;
-    const distance = seqDiff(r.ack, w[s + X.dubiousEnd]!);
-    if (distance < 0) return true;
-    if (distance >= strictEndBytes) {
-      // More was there when it answered: the client's reader looks what, see `Mode.probeEnd`.
-      w[s + X.clientMode] = Mode.probeEnd;
-      return false;
-    }
-    this.endBare(s);
+    if (seqDiff(r.ack, w[s + X.dubiousEnd]!) < 0) return true;
+    if (!this.#bare.isAnswer(s, r.ack)) return false;
+    this.#bare.end(s);
     const e = this.#store.openEntry(Verb.dataEnd);
     if (e < 0) return true;
     this.#store.entries.words[e + E.end] = w[s + X.dubiousEnd]!;
@@ -319,28 +288,10 @@ export class Dialogue {
     return true;
   }
 
-  /** The dot line with a bare LF did end the data. */
-  endBare(s: number): void {
-    const w = this.#store.sessions.words;
-    const t = w[s + X.clientTx]!;
-    w[s + X.clientMode] = Mode.command;
-    w[s + X.clientTx] = -1;
-    if (t >= 0) this.#body.dropDotLine(t, w[s + X.remaining]!);
-    this.#store.countAnomaly(s, Anomaly.bareLfEnd);
-  }
-
-  #pop(s: number): void {
-    const w = this.#store.sessions.words;
-    const head = w[s + X.queueHead]!;
-    w[s + X.queueHead] = this.#store.entries.words[head + E.next]!;
-    if (w[s + X.queueHead]! < 0) w[s + X.queueTail] = -1;
-    w[s + X.queueCount]!--;
-  }
-
   /** The head of the queue was answered, if at all, by bytes that we did not see. */
   #drop(s: number, time: number): void {
     const head = this.#store.sessions.words[s + X.queueHead]!;
-    this.#pop(s);
+    this.#queue.pop(s);
     this.#answer(s, head, 0, time);
   }
 
@@ -497,7 +448,7 @@ export class Dialogue {
     if (lmtp && code !== 0 && this.#transactions.lmtpFinal(t, code) > 0) {
       const e = this.#store.openEntry(Verb.dataEnd);
       if (e >= 0) {
-        this.#requeue(s, e);
+        this.#queue.prepend(s, e);
         return;
       }
     }
@@ -506,19 +457,6 @@ export class Dialogue {
       tw[t + T.finalBest] = code;
     }
     this.#transactions.finish(s, time, code === 0);
-  }
-
-  /** One more reply to the end of the data is due, before whatever waits. */
-  #requeue(s: number, e: number): void {
-    const w = this.#store.sessions.words;
-    const ew = this.#store.entries.words;
-    const head = w[s + X.queueHead]!;
-    ew[e + E.end] = w[s + X.replyAck]!;
-    ew[e + E.ack] = w[s + X.dataAck]!;
-    ew[e + E.next] = head;
-    w[s + X.queueHead] = e;
-    if (head < 0) w[s + X.queueTail] = e;
-    w[s + X.queueCount]!++;
   }
 
   #auth(s: number, code: number): void {
@@ -543,6 +481,8 @@ export class Dialogue {
     } else {
       if (code !== 0 && w[s + X.startTls] === 0) w[s + X.startTls] = 1;
       w[s + X.clientMode] = Mode.tlsDue;
+      // Who has heard this sends TLS; what was sent before it is not the client's.
+      if (code !== 0) w[s + X.dataAck] = w[s + X.serverNext]!;
     }
   }
 }

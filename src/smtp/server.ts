@@ -54,7 +54,7 @@ export class ServerReader {
     this.#store.cells.release(w, s + X.serverLine);
     w[s + X.serverMode] = State.none;
     w[s + X.serverNext] = seqAdd(c.seq, c.missing);
-    this.#store.set(s, Bit.discardServer);
+    this.#store.set(s, Bit.discardServer | Bit.serverSeen);
     this.#dialogue.serverGap(s);
   }
 

@@ -154,6 +154,8 @@ export const TxBit = {
   gapInData: 1 << 11,
   /** A MAIL may have been lost in it: what came behind is not provably its own. */
   doubtful: 1 << 12,
+  /** Bytes of the server were lost while the data came: the final reply may be among them. */
+  gapInReplies: 1 << 13,
 } as const;
 
 /** Words of an entry: a command that waits for its reply, then a recipient of a transaction. */
@@ -235,6 +237,16 @@ export class Store {
     w[t + T.rcptTail] = -1;
     this.transactions.doubles[(t + T.started) >> 1] = time;
     this.transactions.doubles[(t + T.sizeDeclared) >> 1] = -1;
+    return t;
+  }
+
+  /** A transaction that the client begins; `alone`: nobody will be heard to answer. */
+  openClientTransaction(s: number, time: number, alone: boolean): number {
+    const t = this.openTransaction(time);
+    if (t < 0) return -1;
+    const gaps = this.sessions.doubles[(s + X.gaps) >> 1]!;
+    this.transactions.doubles[(t + T.gapsBase) >> 1] = gaps;
+    if (alone) this.transactions.words[t + T.bits]! |= TxBit.clientOnly;
     return t;
   }
 

@@ -54,8 +54,8 @@ export class Transactions {
     sw[s + X.rcptOffered]!++;
     if (code >= 400) sw[s + X.rcptRefused]!++;
     let t = sw[s + X.tx]!;
-    if (t >= 0 && code < 300 && code > 0 && this.isDead(s, t)) {
-      // Nobody is taken behind a refused MAIL: another envelope is open, whose MAIL we missed.
+    if (t >= 0 && code < 300 && code > 0 && (this.isDead(s, t) || this.#hasData(t))) {
+      // Nobody is taken behind a refused MAIL or behind data: another envelope is open, unseen.
       this.#store.set(s, Bit.uncertain);
       this.finish(s, time, true);
       t = -1;
@@ -66,6 +66,10 @@ export class Transactions {
       if (t < 0) return false;
     }
     return this.#addRcpt(t, e, code);
+  }
+
+  #hasData(t: number): boolean {
+    return (this.#store.transactions.words[t + T.bits]! & TxBit.data) !== 0;
   }
 
   /** Whether nothing can be accepted in a transaction any more: refused, and no loss explains more. */

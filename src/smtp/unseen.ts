@@ -67,7 +67,7 @@ export class Unseen {
     w[s + X.clientTx] = t;
     this.#store.set(s, Bit.ready);
     this.#body.begin(s, t);
-    return (r.sides & (1 << Dir.client)) !== 0;
+    return true;
   }
 
   /** The reply behind 354 is the message's. */
@@ -118,6 +118,7 @@ export class Unseen {
   /** A reply to a chunk (RFC 3030): more came than a command holds, or it speaks of a message. */
   #isChunk(t: number, r: Reply, moved: number): boolean {
     if (this.#store.transactions.words[t + T.rcptAccepted] === 0) return false;
-    return moved > commandBytesMax || r.enhanced === 600;
+    // X.0.0 also answers RSET, which is six bytes long with its line end.
+    return moved > commandBytesMax || r.enhanced === 600 || (r.enhanced === 0 && moved > 6);
   }
 }

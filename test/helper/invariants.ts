@@ -9,6 +9,10 @@ export interface Loss {
   readonly times: readonly number[];
   /** Whether bytes are missing, and not only an acknowledgement. */
   readonly bytes: boolean;
+  /** Senders that the client named and the server refused to know, in a reply that is lost. */
+  readonly claims?: readonly string[];
+  /** When the reply that decided a clean transaction was seen; the event's own time if absent. */
+  readonly decided?: (event: SmtpEvent) => number;
 }
 
 type Name = string | null;
@@ -16,14 +20,14 @@ type Name = string | null;
 /** All invariants at once. `clean` is what the undamaged conversation gave. */
 export function violations(
   clean: readonly SmtpEvent[],
-  got: readonly SmtpEvent[],
+  all: readonly SmtpEvent[],
   loss: Loss,
 ): string[] {
+  const got = all.filter((event) => !loss.claims?.includes(senderOf(event) ?? ''));
   return [
     ...invented(clean, got),
     ...joined(clean, got),
-    ...believed(clean, got, loss),
-    ...(loss.bytes ? unmarked(clean, got, loss) : []),
+    ...(loss.bytes ? [...believed(clean, got, loss), ...unmarked(clean, got, loss)] : []),
   ];
 }
 
@@ -66,7 +70,8 @@ function isPartOf(event: SmtpEvent, whole: SmtpEvent): boolean {
     if (rcpt === null) return true;
     const at = left.indexOf(rcpt);
     if (at >= 0) left.splice(0, at + 1);
-    return at >= 0;
+    // Of those that were counted and not listed, some are listed when others are lost.
+    return at >= 0 || (whole.smtp.rcpt_dropped ?? 0) > 0;
   });
 }
 
@@ -76,8 +81,9 @@ export function believed(
   got: readonly SmtpEvent[],
   loss: Loss,
 ): string[] {
+  const decided = loss.decided ?? ((event) => micros(event.timestamp));
   const seen = clean.filter(
-    (event) => event.smtp.outcome === 'accepted' && !loss.times.includes(micros(event.timestamp)),
+    (event) => event.smtp.outcome === 'accepted' && !loss.times.includes(decided(event)),
   );
   const accepted = got.filter((event) => event.smtp.outcome === 'accepted');
   const found: string[] = [];

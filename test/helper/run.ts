@@ -4,8 +4,9 @@
 import type { Frame } from '../../bench/generate/conversation.js';
 import { FrameBatch, type Source, slack } from '../../src/capture/source.js';
 import { type Config, defaultConfig, withCapture } from '../../src/config.js';
-import { Engine, type Stats } from '../../src/engine.js';
+import { Engine } from '../../src/engine.js';
 import { EveWriter } from '../../src/output/eve.js';
+import type { Stats } from '../../src/output/stats.js';
 
 /** An `smtp` event (contracts 2.1), as far as tests look. */
 export interface SmtpEvent {
@@ -59,7 +60,7 @@ export interface Result {
 }
 
 /** A configuration whose engine is made quickly. */
-export function smallConfig(ports?: 'any', memoryBytes = 32 * 1024 * 1024): Config {
+export function smallConfig(ports?: 'any', memoryBytes = 16 * 1024 * 1024): Config {
   const config = defaultConfig();
   const flow = { ...config.flow, memory_bytes: memoryBytes };
   const small: Config = { ...config, flow };
@@ -133,8 +134,9 @@ export async function runSource(source: Source, config = smallConfig()): Promise
 
 /** Client port of the first of many connections that share an engine. */
 export const firstPort = 20_000;
-/** As many connections as share an engine. */
-const together = 48;
+/** As many connections, and as many bytes of frames, share an engine. */
+const together = 200;
+const bytesTogether = 400_000;
 
 /** What one of many connections gave. */
 export interface Own {
@@ -152,8 +154,13 @@ export function runMany(connections: readonly (readonly Frame[])[]): {
 } {
   const own: Own[] = connections.map(() => ({ smtp: [], sessions: [] }));
   let duplicates = 0;
-  for (let first = 0; first < connections.length; first += together) {
-    const frames = connections.slice(first, first + together).flat();
+  for (let first = 0; first < connections.length; ) {
+    const frames: Frame[] = [];
+    for (let bytes = 0, n = 0; n < together && bytes < bytesTogether; n++, first++) {
+      if (first === connections.length) break;
+      frames.push(...connections[first]!);
+      bytes += connections[first]!.reduce((sum, frame) => sum + frame.bytes.length, 0);
+    }
     const result = runFrames(frames.sort((a, b) => a.time - b.time));
     if (result.stats.exhausted > 0) throw new Error('the engine of the test is too small');
     duplicates += result.stats.duplicates;

@@ -26,6 +26,8 @@ const nothing: Stats = {
   gap_bytes: 0,
   kernel_drops: 0,
   evicted: 0,
+  time_backwards: 0,
+  decode: {},
   one_sided: 0,
   out_of_window: 0,
   exhausted: 0,

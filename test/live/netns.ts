@@ -1,0 +1,68 @@
+// A pair of network namespaces joined by a cable of their own: what goes in at one end is seen at
+// the other, and nothing else is.
+
+import { spawn, spawnSync } from 'node:child_process';
+
+/** Names are at most 15 bytes long and belong to this process. */
+const own = `mw${process.pid}`;
+
+export class Cable {
+  /** The namespace that listens and its interface. */
+  readonly tap = `${own}t`;
+  readonly tapInterface = `${own}ti`;
+  /** The namespace that sends and its interface. */
+  readonly wire = `${own}w`;
+  readonly wireInterface = `${own}wi`;
+
+  open(): void {
+    const spaces = [this.tap, this.wire];
+    for (const space of spaces) {
+      ip('netns', 'add', space);
+      // Without IPv6 the kernel says nothing of its own on the cable.
+      for (const which of ['all', 'default']) {
+        inside(space, 'sysctl', '-qw', `net.ipv6.conf.${which}.disable_ipv6=1`);
+      }
+    }
+    const { tap, tapInterface, wire, wireInterface } = this;
+    const peer = ['peer', 'name', wireInterface, 'netns', wire];
+    ip('link', 'add', tapInterface, 'netns', tap, 'mtu', '9000', 'type', 'veth', ...peer);
+    ip('-n', wire, 'link', 'set', wireInterface, 'mtu', '9000', 'up');
+    ip('-n', tap, 'link', 'set', tapInterface, 'up');
+  }
+
+  /** Takes the listening interface away. */
+  cut(): void {
+    ip('-n', this.tap, 'link', 'del', this.tapInterface);
+  }
+
+  /** Sends the frames of a capture, about so many a second, up to the last one. */
+  async send(capture: string, rate: number): Promise<void> {
+    const words = ['-q', '-i', this.wireInterface, `--pps=${rate}`, capture];
+    const sender = spawn('ip', ['netns', 'exec', this.wire, 'tcpreplay', ...words], {
+      stdio: 'ignore',
+    });
+    const status = await new Promise((resolve) => sender.once('exit', resolve));
+    if (status !== 0) throw new Error(`tcpreplay ended with ${status}`);
+  }
+
+  /** Whether anybody listens. */
+  get heard(): boolean {
+    return inside(this.tap, 'cat', '/proc/net/packet').trim().split('\n').length > 1;
+  }
+
+  close(): void {
+    for (const space of [this.tap, this.wire]) spawnSync('ip', ['netns', 'del', space]);
+  }
+}
+
+/** Runs a command in a namespace to its end. */
+function inside(space: string, ...command: string[]): string {
+  const done = spawnSync('ip', ['netns', 'exec', space, ...command], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`${command.join(' ')}: ${done.stderr}`);
+  return done.stdout;
+}
+
+function ip(...words: string[]): void {
+  const { status, stderr } = spawnSync('ip', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${words.join(' ')}: ${stderr}`);
+}
