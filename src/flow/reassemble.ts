@@ -113,7 +113,11 @@ export class Reassembler {
     const soft = packets >= patience.acknowledgedPackets || waited >= patience.acknowledged;
     if (hard || soft) {
       if (this.#giveWay(slot, hard)) this.#advance(slot);
-      while (this.#isFull(slot) && this.#giveWay(slot, true)) this.#advance(slot);
+      // One step more than there are pages: a sink that does not read on is not asked for ever.
+      for (let left = patience.pages + 1; left > 0 && this.#isFull(slot); left--) {
+        if (!this.#giveWay(slot, true)) break;
+        this.#advance(slot);
+      }
     }
     this.#note(slot);
   }

@@ -32,8 +32,6 @@ export class ClientReader {
   #time = 0.5;
   #alone = false;
   #segment = new Chunk();
-  /** A line of the chunk was no command. */
-  #noise = false;
   /** Behind the line that is being judged. */
   #after = 0;
   /** The line that is being judged. */
@@ -57,7 +55,6 @@ export class ClientReader {
     this.#ack = c.ack;
     this.#time = c.time;
     this.#segment = c;
-    this.#noise = false;
     this.#alone = (c.sides & 2) === 0;
     if (!this.#store.has(s, Bit.begun)) this.#begin(s, c);
     let at = c.from;
@@ -198,7 +195,7 @@ export class ClientReader {
     }
     if (mode === Mode.unknown && !(command && this.#isProven(s))) {
       if (this.#to - this.#from === 1 && this.#bytes[this.#from] === 46) this.#endUnseen(s);
-      else this.#noise = true;
+      else this.#store.set(s, Bit.inMessage);
       return true;
     }
     w[s + X.clientMode] = Mode.command;
@@ -212,7 +209,8 @@ export class ClientReader {
   #isProven(s: number): boolean {
     if (this.#store.has(s, Bit.reply)) return true;
     const c = this.#segment;
-    return !this.#noise && (this.#after === c.to || startsCommand(c, this.#after));
+    if (this.#store.has(s, Bit.inMessage)) return false;
+    return this.#after === c.to || startsCommand(c, this.#after);
   }
 
   #command(s: number, verb: number): boolean {
@@ -382,6 +380,7 @@ export class ClientReader {
 
   /** After a loss, a lone dot: the end of data whose beginning we did not see. */
   #endUnseen(s: number): void {
+    this.#store.unset(s, Bit.inMessage);
     this.#store.set(s, Bit.uncertain);
     this.#dialogue.dataEndUnseen(s, this.#time);
     this.#endOfData(s);

@@ -103,6 +103,8 @@ export const Bit = {
   ready: 1 << 24,
   /** The client's line at hand is longer than what is kept of it. */
   longLine: 1 << 25,
+  /** The capture seems to have begun inside a message: what looks like a command proves nothing. */
+  inMessage: 1 << 26,
 } as const;
 
 /** Words of a transaction. */

@@ -84,7 +84,8 @@ export class Transactions {
     const t = this.#store.sessions.words[s + X.tx]!;
     if (t < 0) return;
     const tw = this.#store.transactions.words;
-    if ((tw[t + T.bits]! & TxBit.data) === 0) tw[t + T.bits]! |= TxBit.doubtful;
+    const sent = (tw[t + T.bits]! & (TxBit.data | TxBit.chunking)) === TxBit.data;
+    if (!sent) tw[t + T.bits]! |= TxBit.doubtful;
   }
 
   /** A recipient of which only the reply was seen. */

@@ -114,6 +114,8 @@ describe.each(scenarios)('$name', (scenario) => {
   it('an outcome is the true one, or unknown', () => {
     const wrong = told((flow) => {
       return pairs(flow).flatMap(([whole, got]) => {
+        // Without a sender it may be another's: the pairing is by order.
+        if (got?.smtp.mail_from === null) return [];
         const { outcome } = (got ?? whole).smtp;
         const isTrue = outcome === whole.smtp.outcome || outcome === 'unknown';
         return isTrue ? [] : [`${outcome}: ${brief(whole)}`];
