@@ -21,7 +21,6 @@ export const sidesNames = ['unknown', 'client', 'server', 'both'] as const;
 export const Outcome = { accepted: 0, rejected: 1, deferred: 2, aborted: 3, unknown: 4 } as const;
 export const outcomeNames = ['accepted', 'rejected', 'deferred', 'aborted', 'unknown'] as const;
 
-export const Greeting = { none: 0, ehlo: 1, helo: 2, lhlo: 3 } as const;
 export const greetingNames = ['', 'ehlo', 'helo', 'lhlo'] as const;
 
 export const StartTls = { none: 0, offered: 1, refused: 2, established: 3, broken: 4 } as const;

@@ -68,7 +68,7 @@ export class Control {
     return (state & (S.seen << Dir.server)) === 0 || this.#isFar(b, Dir.server, p.ack);
   }
 
-  /** A new connection whose beginning only the candidate tells: where its client's stream begins. */
+  /** A new connection of which only the candidate tells where its client's stream begins. */
   beginAt(b: number, isn: number): void {
     this.#table.words[b + F.clientIsn] = isn;
     this.#begin(b, Dir.client, seqAdd(isn, 1));

@@ -169,7 +169,7 @@ export class Reassembler {
     if (missing > 0) this.#gap(slot, side, missing);
   }
 
-  /** A RST stands behind the last byte that its sender sent: what we have not seen of them is lost. */
+  /** A RST stands behind the last byte that its sender sent: what is missing there is lost. */
   #beforeRst(slot: number): void {
     const w = this.#table.words;
     const b = slot * flowWords;
@@ -438,8 +438,12 @@ export class Reassembler {
       return true;
     }
     if (this.#answeredUnseen(slot, side)) return true;
-    if (hard) this.#sink.force(this.#session(slot), side);
-    return hard;
+    if (!hard) return false;
+    // What the sink was not offered yet it is offered first.
+    const waits = (w[b + F.state]! & (S.waits << side)) !== 0;
+    if (waits) this.#sink.force(this.#session(slot), side);
+    else this.#read(slot, side, page);
+    return true;
   }
 
   /** The sink waits for an answer that, as later segments acknowledge it, came and was not seen. */

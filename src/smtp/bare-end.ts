@@ -1,5 +1,5 @@
-// A dot line with a bare LF (".\n", or "\n.\r\n"): it ends the data only if the server answers there
-// (contracts 2.1). Between the two lies what is known as SMTP smuggling.
+// A dot line with a bare LF (".\n", or "\n.\r\n"): it ends the data only if the server answers
+// there (contracts 2.1). Between the two lies what is known as SMTP smuggling.
 
 import { seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';

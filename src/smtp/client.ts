@@ -15,7 +15,7 @@ import { endsEnvelope, isCommand, isStrong, Verb, verbOf } from './verb.js';
 const lineFeed = 10;
 const carriageReturn = 13;
 /** Bytes that are kept of a line; RFC 5321 section 4.5.3.1.6 allows 1,000. */
-export const lineBytesMax = 2000;
+const lineBytesMax = 2000;
 /** Lines without any command after which a stream on a mail port is not SMTP. */
 const noiseLinesMax = 8;
 
@@ -32,9 +32,8 @@ export class ClientReader {
   #time = 0.5;
   #alone = false;
   #segment = new Chunk();
-  /** Behind the line that is being judged. */
   #after = 0;
-  /** The line that is being judged. */
+  /** The line that is being judged, and where the next begins. */
   #bytes: Buffer = Buffer.alloc(0);
   #from = 0;
   #to = 0;
@@ -79,7 +78,6 @@ export class ClientReader {
     const s = c.session;
     const w = this.#store.sessions.words;
     const mode = w[s + X.clientMode]!;
-    const alone = (c.sides & 2) === 0;
     const t = w[s + X.clientTx]!;
     if (mode === Mode.data || mode === Mode.maybeEnd || mode === Mode.probeEnd) {
       if (mode !== Mode.data) w[s + X.clientMode] = Mode.data;
@@ -95,9 +93,8 @@ export class ClientReader {
       return;
     }
     this.#store.cells.release(w, s + X.clientLine);
-    this.#store.unset(s, Bit.discardClient);
     w[s + X.clientMode] = Mode.unknown;
-    this.#dialogue.clientGap(s, seqAdd(c.seq, c.missing), c.missing, alone);
+    this.#dialogue.clientGap(s, seqAdd(c.seq, c.missing), c.missing, (c.sides & 2) === 0);
   }
 
   /** Reads on without the answer it waits for. */
@@ -114,7 +111,7 @@ export class ClientReader {
     }
   }
 
-  /** The first client bytes: TLS, or early, or nothing special. */
+  /** The first client bytes: TLS or not. */
   #begin(s: number, c: Chunk): void {
     const w = this.#store.sessions.words;
     this.#store.set(s, Bit.begun | Bit.clientSeen);
@@ -152,8 +149,7 @@ export class ClientReader {
     const secret = mode === Mode.authLine && w[s + X.remaining]! > 0;
     if (!secret) {
       const room = lineBytesMax - w[s + X.clientLine + 2]!;
-      const tooLong = end - at > room && !this.#store.has(s, Bit.longLine);
-      if (tooLong) {
+      if (end - at > room && !this.#store.has(s, Bit.longLine)) {
         this.#store.countAnomaly(s, Anomaly.lineTooLong);
         this.#store.set(s, Bit.longLine);
       }

@@ -37,7 +37,7 @@ export class Queue {
     w[s + X.queueCount]!++;
   }
 
-  /** Whether a server that had received up to `ack` may have answered an entry, or part of a gap. */
+  /** Whether a server that had received up to `ack` may have answered an entry, or a gap's. */
   isReached(e: number, ack: number): boolean {
     const ew = this.#store.entries.words;
     if (ew[e + E.verb] !== Verb.gap) return seqDiff(ack, ew[e + E.end]!) >= 0;

@@ -73,7 +73,6 @@ export const Bit = {
   verb: 1 << 4,
   banner: 1 << 5,
   lmtp: 1 << 6,
-  tls: 1 << 7,
   implicitTls: 1 << 8,
   /** Client bytes that are no commands; server bytes that are no reply. */
   clientNoise: 1 << 9,
@@ -86,10 +85,8 @@ export const Bit = {
   /** The server has said STARTTLS. */
   starttlsOffered: 1 << 14,
   /** A line is being thrown away up to its end: after a gap (client, server), or too long. */
-  discardClient: 1 << 15,
   discardServer: 1 << 16,
   auth: 1 << 17,
-  greetedSmtp: 1 << 18,
   /** The server will not answer behind a dot line: judge it by what follows. */
   forced: 1 << 19,
   /** The session's first client bytes have been looked at. */
@@ -147,11 +144,8 @@ export const TxBit = {
   tentative: 1 << 5,
   /** The server side of the connection was not seen. */
   clientOnly: 1 << 6,
-  serverOnly: 1 << 7,
   /** A reply that would have decided was lost. */
   lostReply: 1 << 8,
-  senderKnown: 1 << 9,
-  final: 1 << 10,
   /** Bytes of the data were lost: their end may have been among them. */
   gapInData: 1 << 11,
   /** A MAIL may have been lost in it: what came behind is not provably its own. */

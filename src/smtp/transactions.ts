@@ -72,7 +72,7 @@ export class Transactions {
     return (this.#store.transactions.words[t + T.bits]! & TxBit.data) !== 0;
   }
 
-  /** Whether nothing can be accepted in a transaction any more: refused, and no loss explains more. */
+  /** Whether nothing can be accepted in a transaction any more. */
   isDead(s: number, t: number): boolean {
     const tw = this.#store.transactions.words;
     if (tw[t + T.mailCode]! >= 400) return true;

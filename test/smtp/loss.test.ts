@@ -134,8 +134,8 @@ describe.each(scenarios)('$name', (scenario) => {
     const right = all.filter(([whole, got]) => got?.smtp.outcome === whole.smtp.outcome).length;
     console.info(
       `${scenario.name}: ${clean.stats.packets} packets, ${lost} segments lost; ` +
-        `${all.length} transactions, ${hit} hit; found exact ${percent(found, all.length)}, outcome the same ` +
-        `${percent(right, all.length)}; ${damaged.stats.duplicates} duplicates`,
+        `${all.length} transactions, ${hit} hit; found exact ${percent(found, all.length)}, ` +
+        `outcome the same ${percent(right, all.length)}; ${damaged.stats.duplicates} duplicates`,
     );
     expect(lost).toBeGreaterThan(500);
     expect(found / all.length).toBeGreaterThanOrEqual(scenario.found);
