@@ -7,8 +7,10 @@ import { Bit, E, type Store, T, TxBit, X } from '../smtp/store.js';
 import { TextLength } from '../smtp/tls.js';
 import { At, AtSession, AtTx, RowKind, type RowSink } from './row.js';
 
-/** A row area is handed on when the next row might not fit. */
-const areaBytes = 1 << 20;
+/** Rows are handed on when they fill this much: while they are still in the processor's cache. */
+const portionBytes = 64 * 1024;
+/** A row area holds a portion and one row of the usual size; or one row of the largest. */
+const areaBytes = 2 * portionBytes;
 /** Cells of a name, and what a recipient takes at most. */
 const nameBytesMax = 256;
 const rcptBytesMax = nameBytesMax + 12;
@@ -130,7 +132,8 @@ export class RowWriter implements SmtpSink {
 
   /** Makes room for a row of at most `bytes`; false if no area could hold it. */
   #room(bytes: number): boolean {
-    if (this.#used * 4 + bytes > this.#area.byteLength) this.flush();
+    const used = this.#used * 4;
+    if (used > portionBytes || used + bytes > this.#area.byteLength) this.flush();
     this.#base = this.#used;
     if (bytes <= this.#area.byteLength) return true;
     this.dropped++;

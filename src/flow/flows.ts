@@ -47,6 +47,8 @@ export class Flows {
   readonly #sink: StreamSink;
   readonly #options: FlowOptions;
   readonly #ports = new Uint8Array(65536);
+  /** The shortest of all time-outs. */
+  readonly #soonest: number;
   /** The last packet came from far ahead of this time. */
   #jumped = false;
   #before = 0.5;
@@ -55,6 +57,7 @@ export class Flows {
 
   constructor(options: FlowOptions, sink: StreamSink) {
     this.#options = options;
+    this.#soonest = Math.min(rstLinger, options.timeoutClosed, options.timeoutHalfOpen);
     this.#sink = sink;
     this.#table = new FlowTable(options.flowsMax, options.seed, options.keyVlan);
     const span = Math.max(options.timeoutEstablished, options.timeoutHalfOpen) / second;
@@ -174,7 +177,9 @@ export class Flows {
   }
 
   #overdue(slot: number): boolean {
-    return this.#deadline(slot) < this.now;
+    const last = this.#table.doubles[(slot * flowWords + F.last) >> 1]!;
+    // Nearly every packet comes sooner than the shortest of all time-outs.
+    return this.now - last > this.#soonest && this.#deadline(slot) < this.now;
   }
 
   #timeout(slot: number): number {
