@@ -2,13 +2,13 @@
 // room for. The sum is the explanation; everything is reserved once, and touched as it is needed.
 //
 //                            bytes each     share    of 1 GiB
-//   flow, with its index     224 + 24       42 %     1,818,000 flows
+//   flow, with its index     224 + 28       42 %     1,764,000 flows
 //   session                  200             9 %       483,000 sessions
 //   open transaction         128             4 %       335,000 transactions
 //   waiting command,
 //     or recipient            56             8 %     1,533,000
 //   64 bytes of a name        68            15 %     2,368,000
-//   waiting segment        2,080            22 %       113,000 of 2 KiB
+//   waiting segment        2,080            22 %       116,000 of 2 KiB
 
 import { PagePool } from './flow/pages.js';
 import { FlowTable } from './flow/table.js';

@@ -46,7 +46,6 @@ export const At = {
   flowLow: 19,
   gaps: 20,
   helo: 22,
-  body: 24,
 } as const;
 
 /** Word offsets of a transaction row. Codes are 0 where absent; lengths are -1 where null. */

@@ -1,12 +1,14 @@
 // Stranger things, counted per session: one number and one name each. Never a reason to lose a
 // transaction; later rules may read them.
 
+import { FlowAnomaly } from '../flow/sink.js';
+
 export const Anomaly = {
-  /** Two copies of the same bytes differ. */
-  overlapConflict: 0,
-  /** A RST that its alleged sender did not send. */
-  dataAfterRst: 1,
-  rstOutOfWindow: 2,
+  // The flow stage's come first, under its own numbers: two copies of the same bytes differ; a RST
+  // that its alleged sender did not send; a RST whose number is not the connection's.
+  overlapConflict: FlowAnomaly.overlapConflict,
+  dataAfterRst: FlowAnomaly.dataAfterRst,
+  rstOutOfWindow: FlowAnomaly.rstOutOfWindow,
   /** The client spoke before the greeting. */
   earlyTalker: 3,
   /** A reply that answers nothing we saw. */

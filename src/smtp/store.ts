@@ -84,14 +84,14 @@ export const Bit = {
   reply: 1 << 13,
   /** The server has said STARTTLS. */
   starttlsOffered: 1 << 14,
-  /** A line is being thrown away up to its end: after a gap (client, server), or too long. */
+  /** After a gap: the server's line at hand is thrown away up to its end. */
   discardServer: 1 << 16,
   auth: 1 << 17,
   /** The server will not answer behind a dot line: judge it by what follows. */
   forced: 1 << 19,
   /** The session's first client bytes have been looked at. */
   begun: 1 << 20,
-  /** The client's line at hand was seen from its start. */
+  /** Bytes of the client, of the server were read. */
   clientSeen: 1 << 21,
   serverSeen: 1 << 22,
   /** The BDAT chunk at hand is the message's last. */
@@ -117,7 +117,6 @@ export const T = {
   rcptDeferred: 10,
   dataCode: 11,
   finalCode: 12,
-  finals: 13,
   label: 14,
   labelCode: 15,
   bytes: 18,
