@@ -32,8 +32,10 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   flow: ['decode'],
   smtp: ['flow'],
   batch: ['smtp'],
-  detect: ['batch'],
-  decide: ['detect'],
+  // Beside the way: what is known about addresses before a packet comes.
+  register: [],
+  detect: ['batch', 'smtp', 'register'],
+  decide: ['detect', 'register'],
   block: ['decide'],
   serve: ['block'],
   export: ['block'],
