@@ -43,7 +43,7 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   record: ['block', 'batch'],
   metrics: ['block', 'batch'],
   // A row carries labels and anomalies as numbers; their words are in smtp.
-  output: ['block', 'batch', 'smtp'],
+  output: ['block', 'decide', 'detect', 'batch', 'smtp'],
 };
 /** The only places that connect stages; limits adds up what one slot of each stage costs. */
 const connectors = /^src\/(main|engine|worker|limits)\.ts$|^src\/cli\//;

@@ -16,12 +16,14 @@ import {
   startTlsNames,
 } from '../batch/row.js';
 import { noLabel } from '../batch/writer.js';
+import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
 import { anomalyNames } from '../smtp/anomaly.js';
 import { labelNames } from '../smtp/label.js';
 import { AddressText } from './address.js';
 import { JsonText } from './json.js';
 import type { Stats } from './stats.js';
 import { Timestamp } from './timestamp.js';
+import { alertFields, decisionFields, type Fields } from './verdict.js';
 
 export interface EveOptions {
   /** Print mailbox addresses clear; otherwise the local part is "~" and a keyed hash. */
@@ -49,7 +51,14 @@ const anomalyTexts = anomalyNames.map((name) => `"${name}":`);
 /** Lines are handed over when this many bytes have come together. */
 const portionBytes = 192 * 1024;
 
-export class EveWriter implements RowSink {
+/** An alert or a decision that waits for its place among the rows. */
+interface Verdict {
+  readonly time: number;
+  readonly type: string;
+  readonly fields: Fields;
+}
+
+export class EveWriter implements RowSink, AlertSink, DecisionSink {
   readonly #out: EveOut;
   readonly #clear: boolean;
   readonly #key: Buffer;
@@ -58,6 +67,9 @@ export class EveWriter implements RowSink {
   readonly #json = new JsonText(256 * 1024);
   readonly #address = new AddressText();
   readonly #timestamp = new Timestamp();
+  #verdicts: Verdict[] = [];
+  /** Time of the latest event, microseconds: an alert or a decision is never earlier. */
+  #latest = 0;
 
   constructor(out: EveOut, options: EveOptions) {
     this.#out = out;
@@ -71,22 +83,66 @@ export class EveWriter implements RowSink {
   rows(area: ArrayBuffer, length: number): void {
     this.#row.open(area, length);
     while (this.#row.next()) {
+      if (this.#verdicts.length > 0) this.#writeVerdicts(this.#row.time);
       if (this.#row.kind === RowKind.transaction) this.#transaction();
-      else this.#session();
+      else if (this.#row.kind === RowKind.session) this.#session();
+      if (this.#row.time > this.#latest) this.#latest = this.#row.time;
       if (this.#json.length > portionBytes) this.#handOver();
     }
+    this.flush();
+  }
+
+  /**
+   * Alerts and decisions about rows are given before the rows are; each is written behind the
+   * last row that is not later than it.
+   */
+  alert(alert: Alert): void {
+    this.#verdicts.push({
+      time: alert.time,
+      type: '","event_type":"alert"',
+      fields: alertFields(alert),
+    });
+  }
+
+  decision(decision: Decision): void {
+    this.#verdicts.push({
+      time: decision.time,
+      type: '","event_type":"decision"',
+      fields: decisionFields(decision),
+    });
+  }
+
+  /** Writes the alerts and decisions that still wait, and hands everything over. */
+  flush(): void {
+    this.#writeVerdicts(Number.POSITIVE_INFINITY);
     this.#handOver();
   }
 
   /** Writes the `stats` event; `time` in microseconds. */
   stats(stats: Stats, time: number): void {
-    this.#begin(time, '","event_type":"stats"');
-    this.#json.raw(',"stats":');
-    const text = JSON.stringify(stats);
-    this.#json.growFor(text.length + 8);
-    this.#json.length += this.#json.bytes.write(text, this.#json.length, 'utf8');
-    this.#json.raw('}\n');
+    this.#writeVerdicts(Number.POSITIVE_INFINITY);
+    this.#rare(time, '","event_type":"stats"', { stats });
     this.#handOver();
+  }
+
+  /** Writes the verdicts that waited and are earlier than `time`. */
+  #writeVerdicts(time: number): void {
+    let done = 0;
+    for (const verdict of this.#verdicts) {
+      if (verdict.time >= time) break;
+      this.#latest = Math.max(this.#latest, verdict.time);
+      this.#rare(this.#latest, verdict.type, verdict.fields);
+      done += 1;
+    }
+    if (done > 0) this.#verdicts = this.#verdicts.slice(done);
+  }
+
+  /** An event that is made of an object, because it is rare. */
+  #rare(time: number, type: string, fields: Fields): void {
+    this.#begin(time, type);
+    const text = `,${JSON.stringify(fields).slice(1)}\n`;
+    this.#json.growFor(text.length * 3);
+    this.#json.length += this.#json.bytes.write(text, this.#json.length, 'utf8');
   }
 
   #handOver(): void {
