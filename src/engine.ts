@@ -65,18 +65,21 @@ export class Engine {
     return this.#flows.now;
   }
 
-  /** Takes a batch of frames through the whole line. */
+  /** Takes a batch of frames through the whole line; leaves the line's own time in `batch.time`. */
   feed(batch: FrameBatch): void {
     const packet = this.#packet;
+    const flows = this.#flows;
     const count = batch.count;
     let bytes = 0;
     for (let index = 0; index < count; index++) {
       bytes += batch.wireLength[index]!;
-      if (this.#decoder.decode(batch, index, packet) === 0) this.#flows.packet(packet);
+      flows.tick(batch.time[index]!);
+      batch.time[index] = flows.settled;
+      if (this.#decoder.decode(batch, index, packet) === 0) flows.packet(packet);
     }
     this.#packets += count;
     this.#bytes += bytes;
-    if (batch.clock > 0) this.#flows.tick(batch.clock);
+    if (batch.clock > 0) flows.tick(batch.clock);
   }
 
   /** Hands the rows so far to the sink. */
@@ -92,6 +95,7 @@ export class Engine {
 
   stats(): Stats {
     const counters = this.#flows.counters;
+    this.#decoder.fragments.expire(this.#flows.settled);
     const frames = this.#decoder.frames;
     return {
       packets: this.#packets,

@@ -75,6 +75,7 @@ class Case {
     p.time = 1.7e15;
     p.flags = Tcp.SYN;
     p.seq = -1;
+    this.flows.tick(p.time);
     this.flows.packet(p);
     p.flags = Tcp.ACK;
     p.payloadFrom = 8;
@@ -90,6 +91,7 @@ class Case {
       this.#ipId = (this.#ipId + 1) & 0xffff;
       p.ipId = this.#ipId;
       p.time += 10;
+      this.flows.tick(p.time);
       this.flows.packet(p);
     }
     this.#sent = (this.#sent + segments * this.#length) | 0;

@@ -173,6 +173,20 @@ export class FragmentStore {
     return Fragment.unwanted;
   }
 
+  /**
+   * Gives up what waited too long at `time` (microseconds). Time may run backwards: what lies far in
+   * the future is as old as what lies far behind.
+   */
+  expire(time: number): void {
+    let slot = this.#order.head(Order.open);
+    while (slot >= 0 && Math.abs(time - this.#since[slot]!) > this.#timeout) {
+      this.#counters[DecodeCounter.fragmentTimeout]! += 1;
+      this.#close(slot, State.refused);
+      this.#release(slot);
+      slot = this.#order.head(Order.open);
+    }
+  }
+
   // Lengths: the last fragment says the total, nothing may reach beyond it, nor may it be said
   // twice and differ. Protocol: the first fragment says it (RFC 8200 section 4.5), copies must say
   // the same.
@@ -290,7 +304,7 @@ export class FragmentStore {
   // The slot of the fragment's datagram, opened when there is none yet.
   #slotFor(walk: Walk, packet: Packet): number {
     const time = walk.time;
-    this.#expire(time);
+    this.expire(time);
     const bucket = this.#fillKey(walk, packet) & (this.#bucketHead.length - 1);
     let slot = this.#bucketHead[bucket]!;
     while (slot >= 0 && !this.#sameKey(slot)) slot = this.#bucketNext[slot]!;
@@ -303,18 +317,6 @@ export class FragmentStore {
       this.#release(slot);
     }
     return this.#openSlot(bucket, this.#sourceOf(packet), time);
-  }
-
-  // Time may run backwards in a file: what lies far in the future is as old as what lies far
-  // behind.
-  #expire(time: number): void {
-    let slot = this.#order.head(Order.open);
-    while (slot >= 0 && Math.abs(time - this.#since[slot]!) > this.#timeout) {
-      this.#counters[DecodeCounter.fragmentTimeout]! += 1;
-      this.#close(slot, State.refused);
-      this.#release(slot);
-      slot = this.#order.head(Order.open);
-    }
   }
 
   #openSlot(bucket: number, source: number, time: number): number {

@@ -52,7 +52,10 @@ export class Flows {
   /** The last packet came from far ahead of this time. */
   #jumped = false;
   #before = 0.5;
-  /** Time of the latest packet, microseconds; never runs backwards. */
+  /** Flows that run out in one sweep and have something to say, before they are put in order. */
+  readonly #expired: number[] = [];
+  readonly #order: (x: number, y: number) => number;
+  /** Time of the latest frame, microseconds; never runs backwards. */
   now = 0.5;
 
   constructor(options: FlowOptions, sink: StreamSink) {
@@ -66,6 +69,7 @@ export class Flows {
     const pages = new PagePool(options.pagesMax);
     this.#reassembler = new Reassembler(this.#table, pages, sink, this.counters);
     for (const port of options.ports) this.#ports[port] = 1;
+    this.#order = (x, y) => this.#compare(x, y);
     this.now = 0;
   }
 
@@ -74,9 +78,16 @@ export class Flows {
     return this.#table.used;
   }
 
-  /** Takes one decoded segment; `p.time` must be set. */
+  /**
+   * `now`, or the time before it while a jump far ahead waits to be confirmed: what may be forgotten
+   * for its age is measured by this one.
+   */
+  get settled(): number {
+    return this.#jumped ? this.#before : this.now;
+  }
+
+  /** Takes one decoded segment of the frame whose time `tick` was told. */
   packet(p: Packet): void {
-    this.#clock(p.time);
     p.time = this.now;
     const mail = (this.#ports[p.srcPort]! | this.#ports[p.dstPort]!) === 1;
     if (!mail && !this.#options.anyPort) return;
@@ -95,25 +106,40 @@ export class Flows {
     this.#follow(slot, p);
   }
 
-  /** Moves the clock of an idle tap and lets what is due run out. */
-  tick(now: number): void {
-    this.#clock(now);
+  /**
+   * Moves the clock and lets what is due run out. Every frame moves it, whatever is in it and whoever
+   * looks into it: so all workers of one stream have the same time, and flows run out at the same
+   * frame however many there are. An idle tap moves it with the wall clock.
+   *
+   * A jump far ahead lets nothing run out before a second frame confirms it: a lone frame from the
+   * future is an error of the capture, and the clock goes back behind it.
+   */
+  tick(time: number): void {
+    if (this.#jumped) {
+      this.#jumped = false;
+      if (time < this.#before + jumpMax) this.now = this.#before;
+    }
+    if (time <= this.now) {
+      if (time < this.now) this.counters.timeBackwards++;
+      return;
+    }
+    this.#jumped = this.now > 0 && time > this.now + jumpMax;
+    this.#before = this.now;
+    this.now = time;
+    if (!this.#jumped && this.#wheel.turned(time)) this.#expire();
   }
 
   /** The input is over: every connection ends, the longest silent first. */
-  // allocates: once, a list to sort
   finish(): void {
     const w = this.#table.words;
-    const d = this.#table.doubles;
-    const order: number[] = [];
     for (let slot = 0; slot < this.#table.extent; slot++) {
       if (!this.#table.isUsed(slot)) continue;
-      if (w[slot * flowWords + F.session]! >= 0) order.push(slot);
+      if (w[slot * flowWords + F.session]! >= 0) this.#expired.push(slot);
       else this.#drop(slot, FlowEnd.eof);
     }
-    const last = (slot: number): number => d[(slot * flowWords + F.last) >> 1]!;
-    order.sort((x, y) => last(x) - last(y) || x - y);
-    for (const slot of order) this.#drop(slot, this.#endOf(slot, FlowEnd.eof));
+    this.#expired.sort(this.#order);
+    for (const slot of this.#expired) this.#drop(slot, this.#endOf(slot, FlowEnd.eof));
+    this.#expired.length = 0;
   }
 
   /** Fills `c` with what records say of a flow. */
@@ -147,29 +173,39 @@ export class Flows {
   }
 
   /**
-   * A jump far ahead lets nothing run out before a second packet confirms it: a lone packet from
-   * the future is an error of the capture, and the clock goes back behind it.
+   * Ends what is due: the longest silent first, so that the order of its records does not depend on
+   * where the flows lie in the table, or in how many tables.
    */
-  #clock(time: number): void {
-    if (this.#jumped) {
-      this.#jumped = false;
-      if (time < this.#before + jumpMax) this.now = this.#before;
-    }
-    if (time <= this.now) {
-      if (time < this.now) this.counters.timeBackwards++;
-      return;
-    }
-    this.#jumped = this.now > 0 && time > this.now + jumpMax;
-    this.#before = this.now;
-    this.now = time;
-    if (!this.#jumped && this.#wheel.turned(time)) this.#expire();
-  }
-
   #expire(): void {
+    const w = this.#table.words;
     for (let slot = this.#wheel.due(this.now); slot >= 0; slot = this.#wheel.due(this.now)) {
+      if (this.#overdue(slot) && w[slot * flowWords + F.session]! >= 0) {
+        this.#expired.push(slot);
+        continue;
+      }
       this.#wheel.add(slot, this.#deadline(slot));
       if (this.#overdue(slot)) this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
     }
+    if (this.#expired.length === 0) return;
+    this.#expired.sort(this.#order);
+    for (const slot of this.#expired) {
+      this.#wheel.add(slot, this.now);
+      this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
+    }
+    this.#expired.length = 0;
+  }
+
+  /** By the time of the last packet, then by the flow's number. */
+  #compare(x: number, y: number): number {
+    const w = this.#table.words;
+    const d = this.#table.doubles;
+    const a = x * flowWords;
+    const b = y * flowWords;
+    return (
+      d[(a + F.last) >> 1]! - d[(b + F.last) >> 1]! ||
+      w[a + F.flowHigh]! - w[b + F.flowHigh]! ||
+      w[a + F.flowLow]! - w[b + F.flowLow]!
+    );
   }
 
   #deadline(slot: number): number {

@@ -200,6 +200,7 @@ describe('a full table', () => {
       p.time = bench.time + n * 20;
       p.src3 = n ^ 0x55555555;
       p.seq = n;
+      bench.flows.tick(p.time);
       bench.flows.packet(p);
     }
     expect(bench.flows.active).toBe(1_000_000);

@@ -248,7 +248,9 @@ export class Bench {
   }
 
   send(step: Step): void {
-    this.flows.packet(segment(step));
+    const p = segment(step);
+    this.flows.tick(p.time);
+    this.flows.packet(p);
   }
 
   finish(): this {

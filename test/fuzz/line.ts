@@ -181,6 +181,7 @@ export class Line {
 
   feed(batch: FrameBatch): void {
     for (let index = 0; index < batch.count; index++) {
+      this.flows.tick(batch.time[index]!);
       if (this.decoder.decode(batch, index, this.#packet) === 0) this.flows.packet(this.#packet);
     }
     this.#packets += batch.count;

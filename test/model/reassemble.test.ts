@@ -147,12 +147,12 @@ class Run {
     const [client, server] = this.#first;
     const syn = { flags: Tcp.SYN, seq: client - 1, time: this.#time };
     const answer = { flags: Tcp.SYN | Tcp.ACK, seq: server - 1, ack: client, time: this.#time };
-    if (only !== 1) this.flows.packet(segment({ side: 'client', ...syn, ipId: 1 }));
-    if (only !== 0) this.flows.packet(segment({ side: 'server', ...answer, ipId: 2 }));
+    if (only !== 1) this.#take(segment({ side: 'client', ...syn, ipId: 1 }));
+    if (only !== 0) this.#take(segment({ side: 'server', ...answer, ipId: 2 }));
   }
 
   #send(packet: Packet, ipId: number): void {
-    this.flows.packet(
+    this.#take(
       segment({
         side: packet.dir === 0 ? 'client' : 'server',
         flags: packet.flags,
@@ -164,6 +164,11 @@ class Run {
         ipId,
       }),
     );
+  }
+
+  #take(p: ReturnType<typeof segment>): void {
+    this.flows.tick(p.time);
+    this.flows.packet(p);
   }
 }
 
