@@ -2,13 +2,14 @@
 // the stages, and decides nothing.
 
 import { createHash, randomBytes } from 'node:crypto';
-import type { RowSink } from './batch/row.js';
+import { RowOrder, type RowSink } from './batch/row.js';
 import { RowWriter } from './batch/writer.js';
+import type { FrameShare } from './capture/share.js';
 import type { FrameBatch } from './capture/source.js';
 import { type Config, mailPorts } from './config.js';
 import { Decoder, decodeDefaults } from './decode/decoder.js';
 import { Packet } from './decode/packet.js';
-import { decodeCounterNames, skipReasonNames } from './decode/reason.js';
+import { Figure, figureCount, statsOf } from './figures.js';
 import { Flows } from './flow/flows.js';
 import { Connection } from './flow/sink.js';
 import { limitsOf } from './limits.js';
@@ -24,6 +25,7 @@ export class Engine {
   readonly #rows: RowWriter;
   readonly #packet = new Packet();
   readonly #began = performance.now();
+  readonly #figures = new Float64Array(figureCount);
   #packets = 0;
   #bytes = 0;
 
@@ -82,6 +84,36 @@ export class Engine {
     if (batch.clock > 0) flows.tick(batch.clock);
   }
 
+  /**
+   * Takes one worker's share of a batch: of the frames that others have, only the time. The order
+   * that its rows carry is the one in which `feed` would give them.
+   */
+  feedShare(share: FrameShare, worker: number): void {
+    const { batch, owner, first } = share;
+    const packet = this.#packet;
+    const flows = this.#flows;
+    const count = batch.count;
+    for (let index = 0; index < count; index++) {
+      this.#rows.order = first + index;
+      const mine = owner[index] === worker;
+      const backwards = flows.counters.timeBackwards;
+      flows.tick(batch.time[index]!);
+      if (!mine) {
+        // Its owner counts it.
+        flows.counters.timeBackwards = backwards;
+        this.#decoder.skip(1);
+        continue;
+      }
+      this.#rows.order = first + index + RowOrder.frame;
+      this.#packets += 1;
+      this.#bytes += batch.wireLength[index]!;
+      batch.time[index] = flows.settled;
+      if (this.#decoder.decode(batch, index, packet) === 0) flows.packet(packet);
+    }
+    this.#rows.order = first + count + RowOrder.clock;
+    if (batch.clock > 0) flows.tick(batch.clock);
+  }
+
   /** Hands the rows so far to the sink. */
   flush(): void {
     this.#rows.flush();
@@ -89,50 +121,44 @@ export class Engine {
 
   /** The input is over: everything that is open ends. */
   finish(): void {
+    this.#rows.order = RowOrder.end;
     this.#flows.finish();
     this.#rows.flush();
   }
 
-  stats(): Stats {
-    const counters = this.#flows.counters;
-    this.#decoder.fragments.expire(this.#flows.settled);
-    const frames = this.#decoder.frames;
-    return {
-      packets: this.#packets,
-      bytes: this.#bytes,
-      decoded: frames[0]!,
-      skipped: occurred(frames, skipReasonNames, 1),
-      duplicates: counters.duplicates,
-      flows: counters.flows,
-      half_open: counters.halfOpen,
-      other: counters.other,
-      sessions: this.#smtp.sessions,
-      transactions: this.#smtp.transactions,
-      reassembly_gaps: counters.gaps,
-      gap_bytes: counters.gapBytes,
-      kernel_drops: 0,
-      evicted: counters.evicted,
-      one_sided: counters.oneSided,
-      out_of_window: counters.outOfWindow,
-      exhausted: counters.pagesExhausted + this.#smtp.store.exhausted,
-      time_backwards: counters.timeBackwards,
-      decode: occurred(this.#decoder.counters, decodeCounterNames, 0),
-      uptime_ms: Math.round(performance.now() - this.#began),
-    };
-  }
-}
+  /** Nothing runs that would have to be stopped. */
+  stop(): void {}
 
-/** Counters by name from slot `first` on, those that are not 0. */
-function occurred(
-  counters: Float64Array,
-  names: readonly string[],
-  first: number,
-): Record<string, number> {
-  const found: Record<string, number> = {};
-  for (let slot = first; slot < counters.length; slot++) {
-    if (counters[slot]! > 0) found[names[slot]!] = counters[slot]!;
+  stats(): Stats {
+    this.count(this.#figures);
+    return statsOf([this.#figures], Math.round(performance.now() - this.#began));
   }
-  return found;
+
+  /** Writes all counters into `figures` (`figureCount` slots), for `statsOf`. */
+  count(figures: Float64Array): void {
+    this.#decoder.fragments.expire(this.#flows.settled);
+    const counters = this.#flows.counters;
+    figures[Figure.now] = this.#flows.now;
+    figures[Figure.packets] = this.#packets;
+    figures[Figure.bytes] = this.#bytes;
+    figures[Figure.duplicates] = counters.duplicates;
+    figures[Figure.flows] = counters.flows;
+    figures[Figure.halfOpen] = counters.halfOpen;
+    figures[Figure.other] = counters.other;
+    figures[Figure.sessions] = this.#smtp.sessions;
+    figures[Figure.transactions] = this.#smtp.transactions;
+    figures[Figure.gaps] = counters.gaps;
+    figures[Figure.gapBytes] = counters.gapBytes;
+    figures[Figure.evicted] = counters.evicted;
+    figures[Figure.oneSided] = counters.oneSided;
+    figures[Figure.outOfWindow] = counters.outOfWindow;
+    figures[Figure.exhausted] = counters.pagesExhausted + this.#smtp.store.exhausted;
+    figures[Figure.timeBackwards] = counters.timeBackwards;
+    figures[Figure.flowsOpen] = this.#flows.active;
+    figures[Figure.rowsDropped] = this.#rows.dropped;
+    figures.set(this.#decoder.frames, Figure.frames);
+    figures.set(this.#decoder.counters, Figure.decode);
+  }
 }
 
 /** Digests of cipher and extension lists: there are a few hundred TLS stacks, and many sessions. */

@@ -57,7 +57,7 @@ function addReplay(program: Command, end: (status: number) => void): void {
     .argument('<file...>', 'capture files in the order of their packets')
     .option('--config <file>', 'configuration, YAML; without it everything has its default')
     .option('--ports <list>', 'TCP ports that carry mail, such as 25,587, or any', portList)
-    .option('--workers <n>', 'accepted; this version works with one thread', workerCount)
+    .option('--workers <n>', 'share the work among n threads; the events are the same', workerCount)
     .option(
       '--format <form>',
       'summary for people, eve for one JSON object a line',

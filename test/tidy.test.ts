@@ -45,8 +45,11 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   // A row carries labels and anomalies as numbers; their words are in smtp.
   output: ['block', 'decide', 'detect', 'batch', 'smtp'],
 };
-/** The only places that connect stages; limits adds up what one slot of each stage costs. */
-const connectors = /^src\/(main|engine|worker|limits)\.ts$|^src\/cli\//;
+/**
+ * The only places that connect stages; limits adds up what one slot of each stage costs, figures
+ * what each one counts.
+ */
+const connectors = /^src\/(main|engine|worker|limits|figures)\.ts$|^src\/cli\//;
 const packetPlane = /^src\/(decode|flow|smtp|batch)\//;
 /** Functions of the packet plane that may allocate, beside constructors. */
 const mayAllocate = /^#?(open|grow|flush|keep)/;

@@ -5,8 +5,9 @@
 //
 //   words (int32)   0 size of the row in words, even        12,13 VLAN identifiers, outer first
 //                   1 kind, sides, IP version, VLAN count    14,16 times (float64, microseconds)
-//                   2-5 client address   6-9 server address  18 .. fields of the kind, below
-//                   10 ports             11 flow number
+//                   2-5 client address   6-9 server address  18,19 flow number
+//                   10 ports             24,26 place among all rows, see `RowOrder`
+//                   28 .. fields of the kind, below
 //   then            tables (int32), then texts (bytes), padded to 8
 //
 // 30,000 sessions a second are about 60 MB of rows: nothing here is an object until somebody asks.
@@ -46,45 +47,63 @@ export const At = {
   flowLow: 19,
   gaps: 20,
   helo: 22,
+  order: 24,
+  last: 26,
 } as const;
 
 /** Word offsets of a transaction row. Codes are 0 where absent; lengths are -1 where null. */
 export const AtTx = {
-  bytes: 24,
-  sizeDeclared: 26,
-  txId: 28,
-  mailCode: 29,
-  dataCode: 30,
-  finalCode: 31,
-  words: 32,
-  rcptCount: 33,
-  rcptDropped: 34,
-  mailFrom: 35,
-  labelCode: 36,
-  finalCodes: 37,
-  tables: 38,
+  bytes: 28,
+  sizeDeclared: 30,
+  txId: 32,
+  mailCode: 33,
+  dataCode: 34,
+  finalCode: 35,
+  words: 36,
+  rcptCount: 37,
+  rcptDropped: 38,
+  mailFrom: 39,
+  labelCode: 40,
+  finalCodes: 41,
+  tables: 42,
 } as const;
 
 /** Word offsets of a session row. */
 export const AtSession = {
-  bytesToServer: 24,
-  bytesToClient: 26,
-  packets: 28,
-  bannerCode: 30,
-  heloChanges: 31,
-  transactions: 32,
-  accepted: 33,
-  rcptOffered: 34,
-  rcptRefused: 35,
-  words: 36,
-  authCode: 37,
-  authAttempts: 38,
-  mechanism: 39,
-  sni: 40,
-  version: 41,
-  ja4: 42,
-  anomalies: 43,
-  tables: 44,
+  bytesToServer: 28,
+  bytesToClient: 30,
+  packets: 32,
+  bannerCode: 34,
+  heloChanges: 35,
+  transactions: 36,
+  accepted: 37,
+  rcptOffered: 38,
+  rcptRefused: 39,
+  words: 40,
+  authCode: 41,
+  authAttempts: 42,
+  mechanism: 43,
+  sni: 44,
+  version: 45,
+  ja4: 46,
+  anomalies: 47,
+  tables: 48,
+} as const;
+
+/**
+ * What `At.order` holds: the frame that caused the row, counted from 0 over the whole stream, plus
+ * one of these. Rows of one order are sorted by `At.last`, then by the flow's number: so rows of
+ * several workers have one order, the one in which a single worker writes them.
+ */
+export const RowOrder = {
+  /** A live clock moved behind the frame before, and flows ran out. */
+  clock: -0.5,
+  /** The frame moved the clock, and flows ran out. */
+  timeout: 0,
+  /** The frame itself ended something. */
+  frame: 0.5,
+  /** The stream is over; this one stands alone. */
+  end: 2 ** 53,
 } as const;
 
 /**

@@ -29,6 +29,8 @@ export class RowWriter implements SmtpSink {
   /** First word of the row at hand, and the end of the rows so far, in words. */
   #base = 0;
   #used = 0;
+  /** Place in the stream of whatever causes the next rows; see `RowOrder`. */
+  order = 0.5;
   /** Rows that did not fit any area: more recipients than `smtp.rcpt_max` lets through. */
   dropped = 0;
 
@@ -41,6 +43,7 @@ export class RowWriter implements SmtpSink {
     this.#bytes = Buffer.from(this.#area);
     this.#sink = sink;
     this.#describe = describe;
+    this.order = 0;
   }
 
   /** Hands the rows so far on. */
@@ -161,6 +164,8 @@ export class RowWriter implements SmtpSink {
     w[b + At.vlan + 1] = c.vlan2;
     w[b + At.flowHigh] = c.flowHigh;
     w[b + At.flowLow] = c.flowLow;
+    this.#set(At.order, this.order);
+    this.#set(At.last, c.last);
   }
 
   /** Writes the tables of codes; gives the word behind them. */

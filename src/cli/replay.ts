@@ -10,12 +10,13 @@ import { Engine } from '../engine.js';
 import { Out } from '../output/out.js';
 import { Progress } from '../output/progress.js';
 import { CommandError, complain, Exit } from './fail.js';
+import type { Line } from './steered.js';
 import { type CommonOptions, settings } from './words.js';
 
 export interface ReplayOptions extends CommonOptions {
   readonly format: 'summary' | 'eve';
   readonly ports?: readonly number[] | 'any';
-  /** Accepted so that scripts keep working: one thread does the work whatever it says. */
+  /** Threads beside the one that reads and writes; without it that one does everything. */
   readonly workers?: number;
 }
 
@@ -31,20 +32,31 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
   const toTerminal = options.output === undefined && isatty(1);
   const report =
     options.format === 'eve' ? await events(out, config) : await people(out, config, toTerminal);
-  const work = new Replay(new Engine(config, report), out);
-  for (const file of files) {
-    if (!out.closed) await work.file(file);
+  const work = new Replay(await lineOf(config, options.workers, report), out);
+  try {
+    for (const file of files) {
+      if (!out.closed) await work.file(file);
+    }
+    if (!out.closed) await work.line.finish();
+  } finally {
+    await work.line.stop();
   }
-  work.engine.finish();
   report.end(work);
   out.close();
   if (out.lost) return Exit.done;
   return work.failures > 0 ? Exit.failed : Exit.done;
 }
 
+/** The engine in this thread, which is the least work in all; or threads, which take less time. */
+async function lineOf(config: Config, workers: number | undefined, sink: RowSink): Promise<Line> {
+  if (workers === undefined) return new Engine(config, sink);
+  const { Steered } = await import('./steered.js');
+  return new Steered(config, workers, sink);
+}
+
 /** One stream of packets out of several files. */
 class Replay {
-  readonly engine: Engine;
+  readonly line: Line;
   readonly #out: Out;
   readonly #progress = new Progress();
   readonly #began = performance.now();
@@ -54,8 +66,8 @@ class Replay {
   /** Time of the first packet in microseconds. */
   first = Number.NaN;
 
-  constructor(engine: Engine, out: Out) {
-    this.engine = engine;
+  constructor(line: Line, out: Out) {
+    this.line = line;
     this.#out = out;
   }
 
@@ -86,7 +98,8 @@ class Replay {
     this.files += 1;
     for (; batch !== null && !this.#out.closed; batch = await nextOf(source)) {
       if (batch.count > 0 && Number.isNaN(this.first)) this.first = batch.time[0]!;
-      this.engine.feed(batch);
+      const fed = this.line.feed(batch);
+      if (fed !== undefined) await fed;
       await this.#out.drain();
       await this.#progress.tick(source, batch.count);
     }
@@ -116,7 +129,7 @@ async function events(out: Out, config: Config): Promise<Report> {
   const writer = new EveWriter(out, { clear: true, sensor: config.sensor });
   return {
     rows: (area, length) => writer.rows(area, length),
-    end: ({ engine }) => writer.stats(engine.stats(), engine.now),
+    end: ({ line }) => writer.stats(line.stats(), line.now),
   };
 }
 
@@ -127,10 +140,10 @@ async function people(out: Out, config: Config, toTerminal: boolean): Promise<Re
   const { paint } = await import('../output/text.js');
   return {
     rows: (area, length) => summary.rows(area, length),
-    end: ({ engine, files, failures, seconds, first }) => {
+    end: ({ line, files, failures, seconds, first }) => {
       const { ports } = config.capture;
-      const run = { files, failures, seconds, first, last: engine.now, ports };
-      out.writeText(page(summary, engine.stats(), run, paint(toTerminal, process.env)));
+      const run = { files, failures, seconds, first, last: line.now, ports };
+      out.writeText(page(summary, line.stats(), run, paint(toTerminal, process.env)));
     },
   };
 }

@@ -151,6 +151,11 @@ export class Decoder {
     return 0;
   }
 
+  /** Another worker decodes the next `count` frames: which ones are sampled stays the same. */
+  skip(count: number): void {
+    this.#sample = (this.#sample + count) & sampleMask;
+  }
+
   #openView(bytes: Buffer): void {
     this.#area = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -174,8 +174,8 @@ export class FragmentStore {
   }
 
   /**
-   * Gives up what waited too long at `time` (microseconds). Time may run backwards: what lies far in
-   * the future is as old as what lies far behind.
+   * Gives up what waited too long at `time` (microseconds). Time may run backwards: what lies far
+   * in the future is as old as what lies far behind.
    */
   expire(time: number): void {
     let slot = this.#order.head(Order.open);

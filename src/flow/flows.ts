@@ -4,8 +4,10 @@
 
 import { type Packet, Tcp } from '../decode/packet.js';
 import { seqAdd, seqDiff } from '../lib/seq.js';
+import { Clock } from './clock.js';
 import { Control, Verdict } from './control.js';
 import { FlowCounters } from './counters.js';
+import { numberFlow } from './number.js';
 import { PagePool } from './pages.js';
 import { Reassembler } from './reassemble.js';
 import { type Connection, Dir, FlowAnomaly, FlowEnd, type StreamSink } from './sink.js';
@@ -35,8 +37,6 @@ const rstLinger = 2 * second;
 const copyMax = 0.1 * second;
 /** How long the other side may take to close, too. */
 const finLinger = 60 * second;
-/** A jump of the clock above this needs a second packet to be believed. */
-const jumpMax = 3600 * second;
 
 export class Flows {
   readonly counters = new FlowCounters();
@@ -49,14 +49,10 @@ export class Flows {
   readonly #ports = new Uint8Array(65536);
   /** The shortest of all time-outs. */
   readonly #soonest: number;
-  /** The last packet came from far ahead of this time. */
-  #jumped = false;
-  #before = 0.5;
+  readonly #clock = new Clock(this.counters);
   /** Flows that run out in one sweep and have something to say, before they are put in order. */
   readonly #expired: number[] = [];
   readonly #order: (x: number, y: number) => number;
-  /** Time of the latest frame, microseconds; never runs backwards. */
-  now = 0.5;
 
   constructor(options: FlowOptions, sink: StreamSink) {
     this.#options = options;
@@ -70,7 +66,6 @@ export class Flows {
     this.#reassembler = new Reassembler(this.#table, pages, sink, this.counters);
     for (const port of options.ports) this.#ports[port] = 1;
     this.#order = (x, y) => this.#compare(x, y);
-    this.now = 0;
   }
 
   /** Connections in the table. */
@@ -78,12 +73,14 @@ export class Flows {
     return this.#table.used;
   }
 
-  /**
-   * `now`, or the time before it while a jump far ahead waits to be confirmed: what may be forgotten
-   * for its age is measured by this one.
-   */
+  /** Microseconds of the latest frame. */
+  get now(): number {
+    return this.#clock.now;
+  }
+
+  /** What may be forgotten for its age is measured by this time; see `Clock`. */
   get settled(): number {
-    return this.#jumped ? this.#before : this.now;
+    return this.#clock.settled;
   }
 
   /** Takes one decoded segment of the frame whose time `tick` was told. */
@@ -92,7 +89,7 @@ export class Flows {
     const mail = (this.#ports[p.srcPort]! | this.#ports[p.dstPort]!) === 1;
     if (!mail && !this.#options.anyPort) return;
     let slot = this.#table.find(p);
-    if (slot >= 0 && !this.#jumped && this.#overdue(slot)) {
+    if (slot >= 0 && !this.#clock.jumped && this.#overdue(slot)) {
       this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
       slot = -1;
     }
@@ -106,27 +103,9 @@ export class Flows {
     this.#follow(slot, p);
   }
 
-  /**
-   * Moves the clock and lets what is due run out. Every frame moves it, whatever is in it and whoever
-   * looks into it: so all workers of one stream have the same time, and flows run out at the same
-   * frame however many there are. An idle tap moves it with the wall clock.
-   *
-   * A jump far ahead lets nothing run out before a second frame confirms it: a lone frame from the
-   * future is an error of the capture, and the clock goes back behind it.
-   */
+  /** Moves the clock, once for every frame or with the wall; lets what is due run out. */
   tick(time: number): void {
-    if (this.#jumped) {
-      this.#jumped = false;
-      if (time < this.#before + jumpMax) this.now = this.#before;
-    }
-    if (time <= this.now) {
-      if (time < this.now) this.counters.timeBackwards++;
-      return;
-    }
-    this.#jumped = this.now > 0 && time > this.now + jumpMax;
-    this.#before = this.now;
-    this.now = time;
-    if (!this.#jumped && this.#wheel.turned(time)) this.#expire();
+    if (this.#clock.tick(time) && this.#wheel.turned(time)) this.#expire();
   }
 
   /** The input is over: every connection ends, the longest silent first. */
@@ -253,7 +232,7 @@ export class Flows {
     if (mail) w[b + F.state] = S.mailPort;
     this.#table.doubles[(b + F.first) >> 1] = this.now;
     this.#table.doubles[(b + F.last) >> 1] = this.now;
-    this.#number(b, p);
+    numberFlow(w, b, p);
     this.#wheel.add(slot, this.now + this.#options.timeoutHalfOpen);
     return slot;
   }
@@ -266,22 +245,6 @@ export class Flows {
     const speaker = this.#sink.speaker(p.bytes, p.payloadFrom, p.payloadTo);
     if (speaker !== 0) return speaker - 1;
     return p.srcPort >= p.dstPort ? Dir.client : Dir.server;
-  }
-
-  /** The flow's number: made of what every run sees alike, its ends, first time and number. */
-  #number(b: number, p: Packet): void {
-    const w = this.#table.words;
-    let high = Math.imul((p.time % 0x100000000) | 0, 0x9e3779b1) ^ (p.time / 0x100000000) ^ p.seq;
-    let low = Math.imul(p.seq, 0x85ebca6b) ^ ((p.time % 0x100000000) | 0);
-    for (let i = 0; i < 9; i++) {
-      const word = w[b + i]!;
-      high = Math.imul(high ^ word, 0x01000193) ^ (high >>> 15);
-      low = Math.imul(low ^ word, 0x5bd1e995) ^ (low >>> 13);
-    }
-    high = Math.imul(high ^ (high >>> 16), 0x45d9f3b);
-    low = Math.imul(low ^ (low >>> 16), 0x45d9f3b);
-    w[b + F.flowHigh] = (high ^ (high >>> 16)) & 0x7fffffff;
-    w[b + F.flowLow] = low ^ (low >>> 16);
   }
 
   /** The second copy that an ingress-and-egress mirror gives: same segment, same IP packet. */

@@ -30,6 +30,8 @@ export interface Stats {
   readonly exhausted: number;
   /** Packets whose time lay before that of an earlier one. */
   readonly time_backwards: number;
+  /** Transactions and sessions that were read but could not be handed on. */
+  readonly rows_dropped: number;
   /** Facts of decoding beside the one reason, such as wrong checksums, those that occurred. */
   readonly decode: Readonly<Record<string, number>>;
   readonly uptime_ms: number;

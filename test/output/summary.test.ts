@@ -29,6 +29,7 @@ const nothing: Stats = {
   time_backwards: 0,
   decode: {},
   one_sided: 0,
+  rows_dropped: 0,
   out_of_window: 0,
   exhausted: 0,
   uptime_ms: 0,

@@ -1,0 +1,106 @@
+// Rows of several workers in the order in which a single one would have written them (`RowOrder`).
+// It copies rows from the workers' rings into portions of its own; it knows no row's meaning.
+
+import type { RowPipe } from './pipe.js';
+import { At, type RowSink } from './row.js';
+
+/** Rows are handed on when they fill this much, as `RowWriter` does. */
+const portionBytes = 64 * 1024;
+
+/** The next row of one worker. */
+class Head {
+  readonly pipe: RowPipe;
+  /** Bytes of the portion at hand, and word of the next row in the ring and behind the last. */
+  length = 0;
+  at = 0;
+  end = 0;
+
+  constructor(pipe: RowPipe) {
+    this.pipe = pipe;
+  }
+
+  /** Whether there is a row; looks for the next portion when one was read to its end. */
+  ready(): boolean {
+    if (this.at < this.end) return true;
+    if (this.length > 0) this.pipe.release(this.length);
+    this.length = this.pipe.peek();
+    this.at = this.pipe.from >> 2;
+    this.end = this.at + (this.length >> 2);
+    return this.length > 0;
+  }
+
+  double(at: number): number {
+    return this.pipe.doubles[(this.at + at) >> 1]!;
+  }
+
+  word(at: number): number {
+    return this.pipe.words[this.at + at]!;
+  }
+
+  /** Negative if this row comes before that of `other`. */
+  compare(other: Head): number {
+    return (
+      this.double(At.order) - other.double(At.order) ||
+      this.double(At.last) - other.double(At.last) ||
+      this.word(At.flowHigh) - other.word(At.flowHigh) ||
+      this.word(At.flowLow) - other.word(At.flowLow)
+    );
+  }
+}
+
+export class RowMerge {
+  readonly #heads: readonly Head[];
+  readonly #sink: RowSink;
+  #area: ArrayBuffer;
+  #bytes: Uint8Array;
+  #used = 0;
+
+  constructor(pipes: readonly RowPipe[], sink: RowSink) {
+    this.#heads = pipes.map((pipe) => new Head(pipe));
+    this.#sink = sink;
+    this.#area = new ArrayBuffer(2 * portionBytes);
+    this.#bytes = new Uint8Array(this.#area);
+  }
+
+  /**
+   * Hands on every row whose turn has come. `bounds`, one for each worker and read before this
+   * call: all of its rows with a lower order are in its ring.
+   */
+  flush(bounds: Float64Array): void {
+    for (let next = this.#next(bounds); next !== null; next = this.#next(bounds)) this.#keep(next);
+    this.#handOn();
+  }
+
+  /** The worker whose row is next; null while one that is behind may give an earlier one. */
+  #next(bounds: Float64Array): Head | null {
+    let first: Head | null = null;
+    let bound = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < this.#heads.length; index++) {
+      const head = this.#heads[index]!;
+      if (!head.ready()) bound = Math.min(bound, bounds[index]!);
+      else if (first === null || head.compare(first) < 0) first = head;
+    }
+    return first !== null && first.double(At.order) < bound ? first : null;
+  }
+
+  #keep(head: Head): void {
+    const bytes = head.word(At.size) * 4;
+    if (this.#used > portionBytes || this.#used + bytes > this.#area.byteLength) this.#handOn();
+    if (bytes > this.#area.byteLength) this.#grow(bytes);
+    const from = head.at * 4;
+    this.#bytes.set(head.pipe.bytes.subarray(from, from + bytes), this.#used);
+    this.#used += bytes;
+    head.at += bytes >> 2;
+  }
+
+  #grow(bytes: number): void {
+    this.#area = new ArrayBuffer(bytes);
+    this.#bytes = new Uint8Array(this.#area);
+  }
+
+  #handOn(): void {
+    const length = this.#used;
+    this.#used = 0;
+    if (length > 0) this.#sink.rows(this.#area, length);
+  }
+}
