@@ -250,12 +250,16 @@ function build() {
   writeFileSync(stamps.build, JSON.stringify(digest));
 }
 
-/** The demonstration capture: made by a script of ours, the same bytes every time. */
+/** The demonstration capture and its configuration: the same bytes every time. */
 async function demonstration() {
   const capture = at('build', 'demo.pcap');
-  const generator = at('dist', 'bench', 'generate', 'demo.js');
-  const digest = hash(filesUnder(dirname(generator), '.js'));
-  if (readStamp(stamps.demo) === digest && existsSync(capture)) return capture;
+  const generator = at('dist', 'bench', 'world', 'demo.js');
+  const parts = ['generate', 'world'].flatMap((name) =>
+    filesUnder(at('dist', 'bench', name), '.js'),
+  );
+  const digest = hash(parts);
+  const there = existsSync(capture) && existsSync(at('build', 'demo.yaml'));
+  if (readStamp(stamps.demo) === digest && there) return capture;
   say(`writing ${shown(capture)}`);
   mkdirSync(at('build'), { recursive: true });
   const { writeDemo } = await import(pathToFileURL(generator).href);

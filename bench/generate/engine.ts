@@ -129,6 +129,7 @@ class Flow {
   #acker = -1;
   #wait = 0;
   #closer = 0;
+  #knocks = 0;
 
   constructor(slot: number, options: EngineOptions) {
     this.#slot = slot;
@@ -147,6 +148,7 @@ class Flow {
     this.#window = 10;
     this.#flight = 0;
     this.#acker = -1;
+    this.#knocks = 0;
     this.#closer = plan.close === 'server-fin' ? Dir.server : Dir.client;
   }
 
@@ -155,9 +157,7 @@ class Flow {
     const plan = this.plan!;
     switch (this.#phase) {
       case Phase.syn:
-        this.#phase = Phase.synAck;
-        this.#control(Dir.client, time, Flag.syn);
-        return plan.close === 'none' && plan.script === null ? -1 : plan.rtt / 2;
+        return this.#knock(time);
       case Phase.synAck:
         return this.#answer(time);
       case Phase.handshakeAck:
@@ -178,6 +178,18 @@ class Flow {
       default:
         return -1;
     }
+  }
+
+  /** A SYN, and the same again as long as nobody answers. */
+  #knock(time: number): number {
+    const plan = this.plan!;
+    const silent = plan.close === 'none' && plan.script === null;
+    this.#control(Dir.client, time, Flag.syn);
+    this.#knocks++;
+    if (!silent) this.#phase = Phase.synAck;
+    if (!silent) return plan.rtt / 2;
+    this.#seq[Dir.client] = this.#seq[Dir.client]! - 1;
+    return this.#knocks < (plan.syns ?? 1) ? 1_000_000 * 2 ** (this.#knocks - 1) : -1;
   }
 
   #answer(time: number): number {

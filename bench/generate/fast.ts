@@ -9,13 +9,23 @@ import { Dir, type Plan } from './script.js';
 const templateBytes = 96;
 const frameBytesMax = 65_700;
 
+/** What the mirror does to frames on their way into the file. Times are microseconds since 1970. */
+export interface Noise {
+  loses(time: number, dir: number): boolean;
+  /** Microseconds that the clock of the tap of one direction is ahead. */
+  skew(dir: number): number;
+}
+
 /** Writes frames of many connections, each known by a slot number, to a file. */
 export class FrameWriter {
   frames = 0;
   bytes = 0;
+  /** Frames that `noise` took away. */
+  lost = 0;
   #out = Buffer.alloc(4 << 20);
   #at = 0;
   readonly #file: number;
+  readonly #noise: Noise | null;
   // Per slot and direction: the bytes before TCP's options, their length, the pseudo-header's sum.
   #templates = Buffer.alloc(0);
   #headLength = new Int32Array(0);
@@ -24,13 +34,15 @@ export class FrameWriter {
   #timestamps = new Uint8Array(0);
   #mss = new Uint16Array(0);
   #v6 = new Uint8Array(0);
+  #pppoe = new Uint8Array(0);
   #id = 1;
   // The frame being written.
   #half = 0;
   #start = 0;
   #syn = false;
 
-  constructor(path: string) {
+  constructor(path: string, noise: Noise | null = null) {
+    this.#noise = noise;
     this.#file = openSync(path, 'w');
     this.#append(pcapHeader());
   }
@@ -48,6 +60,7 @@ export class FrameWriter {
     const client = bytesOf(plan.client);
     const server = bytesOf(plan.server);
     this.#v6[slot] = client.length === 16 ? 1 : 0;
+    this.#pppoe[slot] = plan.pppoe ? 1 : 0;
     this.#template(slot * 2 + Dir.client, plan, client, server);
     this.#template(slot * 2 + Dir.server, plan, server, client);
   }
@@ -63,7 +76,9 @@ export class FrameWriter {
       at = bytes.writeUInt16BE(plan.vlan.length === 2 && at === base + 12 ? 0x88a8 : 0x8100, at);
       at = bytes.writeUInt16BE(id, at);
     }
-    bytes.fill(0, at, at + 64);
+    bytes.fill(0, at, base + templateBytes);
+    const session = at;
+    if (plan.pppoe) at += 8;
     if (src.length === 4) {
       bytes.writeUInt16BE(0x0800, at);
       bytes.write('4500000000004000', at + 2, 'hex');
@@ -81,12 +96,24 @@ export class FrameWriter {
       dst.copy(bytes, at + 26);
       at += 42;
     }
+    if (plan.pppoe) this.#pppoeHead(session, src.length === 4);
     bytes.writeUInt16BE(fromClient ? plan.clientPort : plan.serverPort, at);
     bytes.writeUInt16BE(fromClient ? plan.serverPort : plan.clientPort, at + 2);
     bytes.writeUInt16BE(4096, at + 14);
     this.#headLength[half] = at + 20 - base;
     this.#pseudo[half] = sum16(src) + sum16(dst) + 6;
     this.#stamp[half] = 0;
+  }
+
+  /**
+   * EtherType, version, session and PPP protocol (RFC 2516 section 4) in place of the EtherType.
+   */
+  #pppoeHead(at: number, v4: boolean): void {
+    const bytes = this.#templates;
+    bytes.writeUInt16BE(0x8864, at);
+    bytes.writeUInt16BE(0x1100, at + 2);
+    bytes.writeUInt16BE(0x0101, at + 4);
+    bytes.writeUInt16BE(v4 ? 0x0021 : 0x0057, at + 8);
   }
 
   /** Begins a frame of a connection; `append` its payload, then `finish` it. */
@@ -138,12 +165,22 @@ export class FrameWriter {
       out.writeUInt16BE(this.#id, ip + 4);
       out.writeUInt16BE(fold(sum16(out, ip, tcp)), ip + 10);
     }
+    if (this.#pppoe[slot] === 1) {
+      const ip = tcp - (this.#v6[slot] === 1 ? 40 : 20);
+      out.writeUInt16BE(this.#at - ip + 2, ip - 4);
+    }
+    if (this.#noise?.loses(time, this.#half & 1)) {
+      this.#at = this.#start;
+      this.lost++;
+      return;
+    }
+    const stamp = this.#noise === null ? time : time + this.#noise.skew(this.#half & 1);
     // Frames that came over a wire are never shorter than 60 bytes.
     while (this.#at - frame < 60) out[this.#at++] = 0;
     const length = this.#at - frame;
-    const seconds = Math.floor(time / 1e6);
+    const seconds = Math.floor(stamp / 1e6);
     out.writeUInt32LE(seconds, this.#start);
-    out.writeUInt32LE(time - seconds * 1e6, this.#start + 4);
+    out.writeUInt32LE(stamp - seconds * 1e6, this.#start + 4);
     out.writeUInt32LE(length, this.#start + 8);
     out.writeUInt32LE(length, this.#start + 12);
     this.frames++;
@@ -178,6 +215,7 @@ export class FrameWriter {
     this.#timestamps = enlarged(this.#timestamps, new Uint8Array(slots));
     this.#mss = enlarged(this.#mss, new Uint16Array(slots));
     this.#v6 = enlarged(this.#v6, new Uint8Array(slots));
+    this.#pppoe = enlarged(this.#pppoe, new Uint8Array(slots));
   }
 }
 

@@ -3,7 +3,7 @@
 
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
-import { writeDemo } from './demo.js';
+import { writeDemo } from '../world/demo.js';
 import { generate, presets } from './traffic.js';
 
 interface Flags {

@@ -35,6 +35,8 @@ export interface MessageOptions {
   readonly bytes: number;
   /** Instead of a made-up subject. */
   readonly subject?: string;
+  /** Instead of a made-up Message-ID, without the brackets. */
+  readonly id?: string;
 }
 
 /** A message of one of the usual shapes: plain, alternative with HTML, or with an attachment. */
@@ -107,7 +109,7 @@ function headers(rng: Rng, o: MessageOptions): string {
   }
   text += `From: "${word(rng)} ${word(rng)}" <${o.from || `mailer-daemon@${domain}`}>\r\n`;
   text += `To: <${o.to}>\r\nSubject: ${o.subject ?? subject(rng)}\r\n`;
-  text += `Date: ${date}\r\nMessage-ID: <${rng.text(20)}@${domain}>\r\n`;
+  text += `Date: ${date}\r\nMessage-ID: <${o.id ?? `${rng.text(20)}@${domain}`}>\r\n`;
   if (rng.chance(0.4)) text += `X-Mailer: ${word(rng)} ${rng.int(20)}.${rng.int(10)}\r\n`;
   if (rng.chance(0.2)) text += `List-Unsubscribe: <https://${domain}/u/${rng.text(30)}>\r\n`;
   return `${text}MIME-Version: 1.0\r\n`;

@@ -1,5 +1,6 @@
 // Seeded random numbers: the same seed gives the same capture on every machine and Node version.
-// Integer steps, and of the Math functions only `exp`, which V8 carries itself. Not for secrets.
+// Integer steps, and of the Math functions only `exp` and `log`, which V8 carries itself. Not for
+// secrets.
 
 /** The sfc32 generator with the distributions that traffic needs. */
 export class Rng {
@@ -61,6 +62,25 @@ export class Rng {
     let sum = -6;
     for (let i = 0; i < 12; i++) sum += this.float();
     return median * Math.exp(sigma * sum);
+  }
+
+  /** Time to the next of events that come at random, `mean` apart. */
+  exponential(mean: number): number {
+    return -mean * Math.log(1 - this.float());
+  }
+
+  /** Real number from <= x < to, each order of size as likely as another. */
+  spread(from: number, to: number): number {
+    return from * Math.exp(this.float() * Math.log(to / from));
+  }
+
+  /** A share around a mean below one half: Beta(2, b), so most are lower and a few much higher. */
+  share(mean: number): number {
+    const one = this.exponential(1) + this.exponential(1);
+    let other = 0;
+    for (let rest = 2 / mean - 2; rest > 0; rest--)
+      other += this.exponential(1) * Math.min(1, rest);
+    return one / (one + other);
   }
 
   /** Text of `length` letters from an alphabet. */

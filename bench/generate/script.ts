@@ -101,6 +101,10 @@ export interface Plan {
   readonly serverPort: number;
   /** VLAN identifiers, outer first, at most two. */
   readonly vlan: readonly number[];
+  /** A PPPoE session around the IP packet. */
+  readonly pppoe?: boolean;
+  /** SYNs of a connection that nobody answers, a second, two, four ... apart; 1 when not given. */
+  readonly syns?: number;
   /** Microseconds. */
   readonly rtt: number;
   readonly mss: number;

@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { Engine } from './engine.js';
-import { FrameWriter } from './fast.js';
+import { FrameWriter, type Noise } from './fast.js';
 import { makePools, type Pools } from './pool.js';
 import { Rng } from './rng.js';
 import { Dir, type Plan, Script, sourcesOf } from './script.js';
@@ -115,6 +115,8 @@ export interface GenerateOptions {
 
 export interface Generated {
   readonly frames: number;
+  /** Frames that the noise took away. */
+  readonly lost: number;
   readonly bytes: number;
   readonly sessions: number;
 }
@@ -140,6 +142,10 @@ export interface World {
   readonly concurrency: number;
   /** Connections to expect, for the progress. */
   readonly flows: number;
+  /** Told after every few thousand frames, in place of `progress`. */
+  readonly told?: () => void;
+  /** What the mirror does to the frames; nothing when not given. */
+  readonly noise?: Noise;
 }
 
 /** Plays plans into a capture file, and their truth beside it. */
@@ -148,7 +154,7 @@ export function writeCapture(
   plans: Iterator<Plan, void>,
   world: World,
 ): Generated {
-  const writer = new FrameWriter(o.path);
+  const writer = new FrameWriter(o.path, world.noise ?? null);
   const truth = o.truthPath === undefined ? null : new TruthFile(o.truthPath);
   let flows = 0;
   let sessions = 0;
@@ -163,7 +169,7 @@ export function writeCapture(
       if (plan.script) sessions++;
       truth?.write(plan);
     },
-    progress: () => o.progress?.(flows / world.flows),
+    progress: world.told ?? (() => o.progress?.(flows / world.flows)),
   });
   try {
     engine.run(plans);
@@ -171,7 +177,7 @@ export function writeCapture(
     writer.close();
     truth?.close();
   }
-  return { frames: writer.frames, bytes: writer.bytes + 24, sessions };
+  return { frames: writer.frames, lost: writer.lost, bytes: writer.bytes + 24, sessions };
 }
 
 class TruthFile {
@@ -189,6 +195,7 @@ class TruthFile {
         src_port: plan.clientPort,
         dest_ip: plan.server,
         dest_port: plan.serverPort,
+        ...(plan.start < 0 ? {} : { start: epoch + plan.start }),
         ...transaction,
       };
       this.#text += `${JSON.stringify(line)}\n`;
