@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import type { Config } from './config.js';
+import { type Config, profileNames } from './config.js';
 
 /** A configuration that cannot be used. The message is one line per mistake. */
 export class ConfigError extends Error {
@@ -110,6 +110,10 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
       .string()
       .regex(/^[^\p{Cc}]{1,255}$/u, 'a name of 1 to 255 printable characters')
       .optional(),
+    profiles: z
+      .array(z.enum(profileNames))
+      .min(1)
+      .default([...defaults.profiles]),
     capture: section(captureShape(defaults)),
     decode: section({
       checksums: z.enum(['count', 'strict']).default(defaults.decode.checksums),
@@ -122,6 +126,7 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
       servers: path.optional(),
       codes: path.optional(),
       allow: path.optional(),
+      drop_max_percent: whole(0, 100).default(defaults.registers.drop_max_percent),
     }),
     rules: section({
       directory: path.optional(),
@@ -197,6 +202,7 @@ function networkShape(path: z.ZodType<string>) {
     cidr,
     role: z.enum(['customer-dynamic', 'customer-static', 'infrastructure']),
     cgnat: whole(1, 65_536).optional(),
+    customer_bits: whole(32, 128).optional(),
   });
   return {
     own: z.array(cidr).default([]),

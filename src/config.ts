@@ -55,6 +55,8 @@ export interface PoolConfig {
   readonly role: 'customer-dynamic' | 'customer-static' | 'infrastructure';
   /** Customers behind one address, where addresses are shared. */
   readonly cgnat?: number | undefined;
+  /** Length of an IPv6 prefix that is one customer; 64 without it. */
+  readonly customer_bits?: number | undefined;
 }
 
 export interface NetworkConfig {
@@ -65,11 +67,16 @@ export interface NetworkConfig {
   readonly pools: readonly PoolConfig[];
 }
 
+/** Regulations as dated profiles (`register/profile.ts`). */
+export const profileNames = ['cn-2006', 'vn-2008', 'vn-2020'] as const;
+
 /** Files beside the configuration; absolute once loaded. */
 export interface RegistersConfig {
   readonly servers?: string | undefined;
   readonly codes?: string | undefined;
   readonly allow?: string | undefined;
+  /** An import that would drop more than this share of the entries is refused, in percent. */
+  readonly drop_max_percent: number;
 }
 
 export interface RulesConfig {
@@ -99,6 +106,8 @@ export interface ServeConfig {
 export interface Config {
   /** Name of this sensor in every event. */
   readonly sensor?: string | undefined;
+  /** Regulations that apply; a bare date in a register begins in the zone of the first. */
+  readonly profiles: readonly (typeof profileNames)[number][];
   readonly capture: CaptureConfig;
   readonly decode: DecodeConfig;
   readonly flow: FlowConfig;
@@ -116,6 +125,7 @@ export const mailPorts: readonly number[] = [25, 465, 587, 2525];
 
 const defaults: Config = freeze({
   sensor: undefined,
+  profiles: profileNames,
   capture: {
     interface: [],
     source: 'auto',
@@ -135,7 +145,7 @@ const defaults: Config = freeze({
   smtp: { rcpt_max: 1000 },
   stats: { interval_s: 60 },
   network: { own: [], pools: [] },
-  registers: {},
+  registers: { drop_max_percent: 10 },
   rules: { mode: 'observe' },
   record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
   serve: {},

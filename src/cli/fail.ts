@@ -27,7 +27,13 @@ export function complain(message: string): void {
 }
 
 /** Names of errors whose message is already the one line that people should see. */
-const explained = new Set(['CommandError', 'ConfigError', 'OutError', 'CaptureError']);
+const explained = new Set([
+  'CommandError',
+  'ConfigError',
+  'OutError',
+  'CaptureError',
+  'RegisterError',
+]);
 
 /** Tells what went wrong and gives the exit status. */
 export function explain(error: unknown, debug: boolean): number {
