@@ -7,9 +7,9 @@
 //
 //   10.0.0.0/8 (0), 10.1.0.0/16 (1)   0.0.0.0:-1  10.0.0.0:0  10.1.0.0:1  10.2.0.0:0  11.0.0.0:-1
 //
-// n prefixes make at most 2n + 1 ranges whatever their lengths, so memory is bounded (IPv4: 20 bytes
-// a prefix; IPv6: 60), where a table of 256-entry nodes needs 1 GB for a million hosts. Above the
-// starts stands an index by leading bits, which leaves few of them to search.
+// n prefixes make at most 2n + 1 ranges whatever their lengths, so memory is bounded (IPv4: 20
+// bytes a prefix; IPv6: 60), where a table of 256-entry nodes needs 1 GB for a million hosts. Above
+// the starts stands an index by leading bits, which leaves few of them to search.
 
 import { maskWord, type Prefix } from './prefix.js';
 
@@ -296,7 +296,9 @@ class Ranges6 {
     return entry >= 0 ? entry : this.#nodes[~entry * At.size + At.first]!;
   }
 
-  /** The value of the last start in first .. end - 1, or of the one before, not above the address. */
+  /**
+   * The value of the last start in first .. end - 1, or of the one before, not above the address.
+   */
   #search(first: number, end: number): number {
     let low = first;
     let high = end;

@@ -1,7 +1,7 @@
-// Address prefixes as numbers: four int32 words, IPv4 as ::ffff:a.b.c.d (words 0, 0, 0xffff, a), and
-// a length of 0 to 128 (IPv4: 96 more than people write). Reads and writes their text; finding one
-// among many is in `prefix-map.ts`. Own code, because ipaddr.js needs microseconds where a register
-// has a million lines; the tests hold it to ipaddr.js.
+// Address prefixes as numbers: four int32 words, IPv4 as ::ffff:a.b.c.d (words 0, 0, 0xffff, a),
+// and a length of 0 to 128 (IPv4: 96 more than people write). Reads and writes their text; finding
+// one among many is in `prefix-map.ts`. Own code, because ipaddr.js needs microseconds where a
+// register has a million lines; the tests hold it to ipaddr.js.
 
 /** A prefix, or one address (`bits` 128). Reused by its reader. */
 export class Prefix {

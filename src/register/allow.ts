@@ -25,7 +25,9 @@ export const allowColumns: readonly Column[] = [
 
 const prefix = new Prefix();
 
-/** As `readServer`. Owner and reason must be there: an entry that nobody can explain stays for ever. */
+/**
+ * As `readServer`. Owner and reason must be there: an entry that nobody can explain stays for ever.
+ */
 export function readAllow(row: Row, list: PrefixList, offsetHours: number): AllowEntry | null {
   const hasPrefix = prefixCell(row, 0, prefix);
   const entry = {

@@ -1,6 +1,6 @@
 // The register of management codes: who may label advertisements with which code, and from where
-// (Vietnam, Circular 12/2008 II and Circular 03/2009). It judges a code that a label carries; whether
-// the mail is an advertisement is nobody's business here.
+// (Vietnam, Circular 12/2008 II and Circular 03/2009). It judges a code that a label carries;
+// whether the mail is an advertisement is nobody's business here.
 
 import { dateCell, prefixesCell, requiredCell, textCell } from './cells.js';
 import { isBareDate, plusDays, plusYears } from './dates.js';
@@ -59,10 +59,11 @@ export const codeColumns: readonly Column[] = [
 ];
 
 /**
- * Reads a row; null after telling that it has no usable code. A bare `expires_on` is the last day on
- * which the code is valid: the day of issue is not counted and a term ends with its last day
- * (Vietnam's Civil Code on terms), so one that is missing is the corresponding day `validYears` after
- * `issued_on`. `withdrawn_on` counts from its first moment, because on that date the use must stop.
+ * Reads a row; null after telling that it has no usable code. A bare `expires_on` is the last day
+ * on which the code is valid: the day of issue is not counted and a term ends with its last day
+ * (Vietnam's Civil Code on terms), so one that is missing is the corresponding day `validYears`
+ * after `issued_on`. `withdrawn_on` counts from its first moment, because on that date the use must
+ * stop.
  */
 export function readCode(row: Row, offsetHours: number): CodeEntry | null {
   const code = row.cell(0).toUpperCase();

@@ -1,5 +1,5 @@
-// Mistakes of one register file, all of them at once: each with the line, the column and the name of
-// what a person wrote there.
+// Mistakes of one register file, all of them at once: each with the line, the column and the name
+// of what a person wrote there.
 
 /** Registers that cannot be used. The message is one line per mistake. */
 export class RegisterError extends Error {

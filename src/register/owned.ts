@@ -32,7 +32,9 @@ export class OwnedPrefixes {
     this.#owners = owners;
   }
 
-  /** Whether a prefix of entry `owner` covers the address. Longer prefixes of others hide nothing. */
+  /**
+   * Whether a prefix of entry `owner` covers the address. Longer prefixes of others hide nothing.
+   */
   has(owner: number, { w0, w1, w2, w3 }: Words): boolean {
     let index = this.#map.find(w0, w1, w2, w3);
     while (index >= 0 && this.#owners[index] !== owner) index = this.#map.parents[index]!;

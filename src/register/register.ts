@@ -46,8 +46,8 @@ export interface RegisterParts {
 export const customerBits6 = 64;
 
 /**
- * An address, and what `Register.lookup` found out about it. Made once, pointed at one address after
- * the other.
+ * An address, and what `Register.lookup` found out about it. Made once, pointed at one address
+ * after the other.
  */
 export class Place {
   w0 = 0;
@@ -60,14 +60,18 @@ export class Place {
   role: number = Role.foreign;
   /** Customers behind the address; 1: not shared. */
   cgnat = 1;
-  /** Length of the prefix that is one customer: 32 for IPv4; 64, or what the plan says, for IPv6. */
+  /**
+   * Length of the prefix that is one customer: 32 for IPv4; 64, or what the plan says, for IPv6.
+   */
   customerBits = 32;
   /** Number of the entry in `Register.servers`, also of one that is retired; else -1. */
   server = -1;
   /** A number of `ServerState`. */
   state: number = ServerState.none;
 
-  /** Points at an address, four int32 words, IPv4 as 0, 0, 0xffff, a. The rest is of no use then. */
+  /**
+   * Points at an address, four int32 words, IPv4 as 0, 0, 0xffff, a. The rest is of no use then.
+   */
   point(w0: number, w1: number, w2: number, w3: number): void {
     this.w0 = w0;
     this.w1 = w1;
@@ -149,8 +153,8 @@ export class Register {
   }
 
   /**
-   * Number of the entry of `allow` that covers the address as of `time`, or -1. An entry that is over
-   * does not hide a wider one that is not.
+   * Number of the entry of `allow` that covers the address as of `time`, or -1. An entry that is
+   * over does not hide a wider one that is not.
    */
   allowedBy(place: Place, time: number): number {
     let index = this.#allow.find(place.w0, place.w1, place.w2, place.w3);
@@ -187,8 +191,8 @@ export class Register {
   }
 
   /**
-   * Of the entries with one prefix, the one that counts as of `time`: the one in force, else the next
-   * to come, else the last that retired.
+   * Of the entries with one prefix, the one that counts as of `time`: the one in force, else the
+   * next to come, else the last that retired.
    */
   #entryAt(first: number, time: number): number {
     if (first < 0 || this.#again[first] === 0) return first;

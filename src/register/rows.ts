@@ -1,7 +1,8 @@
-// Rows of a register file, whatever its form: cells by column number, and a way to say what is wrong
-// with one. CSV is read here (RFC 4180, UTF-8 with or without BOM, LF or CRLF; lines that start with
-// # and empty lines are skipped); JSON and YAML in `document.ts`. Own code, because the packages for
-// CSV give the line of a record and no column, and a million lines are to load in seconds.
+// Rows of a register file, whatever its form: cells by column number, and a way to say what is
+// wrong with one. CSV is read here (RFC 4180, UTF-8 with or without BOM, LF or CRLF; lines that
+// start with # and empty lines are skipped); JSON and YAML in `document.ts`. Own code, because the
+// packages for CSV give the line of a record and no column, and a million lines are to load in
+// seconds.
 
 import { isUtf8 } from 'node:buffer';
 import { type Mistakes, shown } from './mistakes.js';

@@ -1,5 +1,5 @@
-// Entries of the register of mail servers: reading them, and the state of one as of a time. What the
-// entries mean for an address is in `register.ts`.
+// Entries of the register of mail servers: reading them, and the state of one as of a time. What
+// the entries mean for an address is in `register.ts`.
 
 import { Prefix, prefixText } from '../lib/prefix.js';
 import type { PrefixList } from '../lib/prefix-map.js';
@@ -181,8 +181,8 @@ export interface Notice {
 }
 
 /**
- * When the server may begin, in microseconds: `starts_at`; else, for an address that came by a change
- * alone, `changes_at`; else the end of the notice after `filed_at`; else always (-Infinity).
+ * When the server may begin, in microseconds: `starts_at`; else, for an address that came by a
+ * change alone, `changes_at`; else the end of the notice after `filed_at`; else always (-Infinity).
  */
 export function startOf(dates: ServerDates, notice: Notice): number {
   if (!Number.isNaN(dates.starts)) return dates.starts;

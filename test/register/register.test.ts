@@ -47,7 +47,8 @@ function placed(address: string): Place {
 function says(known: Register, address: string, time = now): string {
   const place = placed(address);
   known.lookup(place, time);
-  return `${roleNames[place.role]} ${place.own ? 'own' : 'foreign'} ${serverStateNames[place.state]}`;
+  const own = place.own ? 'own' : 'foreign';
+  return `${roleNames[place.role]} ${own} ${serverStateNames[place.state]}`;
 }
 
 describe('the address plan', () => {
@@ -158,7 +159,8 @@ describe('entries as of a time', () => {
 describe('what a server does', () => {
   const servers = [
     'cidr,operator,role,domains,relay_clients,egress',
-    '192.0.2.1/32,A,registered,example.net MAIL.Example.ORG. bücher.example,10.0.0.0/8 10.1.2.3,198.51.100.0/28',
+    '192.0.2.1/32,A,registered,example.net MAIL.Example.ORG. bücher.example,' +
+      '10.0.0.0/8 10.1.2.3,198.51.100.0/28',
     '192.0.2.2/32,B,registered,*.example.com,10.1.0.0/16 2001:db8::/64,198.51.100.4',
     '192.0.2.3/32,C,registered,,,',
   ].join('\n');
