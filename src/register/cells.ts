@@ -67,8 +67,10 @@ function valuesOf(
   return [...new Set(values)];
 }
 
-const ldh =
-  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+// Service names begin with an underscore; nobody forbids it to a mail domain's parents.
+const upper = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
+const ldh = new RegExp(`^(?=.{1,253}$)(?:${upper}\\.)*${label}$`);
 
 /** A domain in small letters as an A-label (RFC 5890), without the last dot; "" if it is none. */
 export function domainKey(text: string): string {

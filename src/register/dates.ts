@@ -7,8 +7,9 @@ const micros_per_day = 24 * micros_per_hour;
 const firstYear = 1992;
 const lastYear = 2199;
 
-const form =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
+const day = /(\d{4})-(\d\d)-(\d\d)/;
+const time = /(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?/;
+const form = new RegExp(`^${day.source}(?:[T ]${time.source})?$`, 'i');
 
 /**
  * Reads an ISO 8601 date or date and time; without a time it is 00:00, without a zone it is
