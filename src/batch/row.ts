@@ -13,82 +13,107 @@
 // 30,000 sessions a second are about 60 MB of rows: nothing here is an object until somebody asks.
 
 /** What a row tells of. */
-export const RowKind = { transaction: 1, session: 2 } as const;
+export const enum RowKind {
+  transaction = 1,
+  session = 2,
+}
 
 /** Directions of which any packet was seen (contracts: `sides`). */
-export const Sides = { client: 1, server: 2, both: 3 } as const;
+export const enum Sides {
+  client = 1,
+  server = 2,
+  both = 3,
+}
 export const sidesNames = ['unknown', 'client', 'server', 'both'] as const;
 
-export const Outcome = { accepted: 0, rejected: 1, deferred: 2, aborted: 3, unknown: 4 } as const;
+export const enum Outcome {
+  accepted = 0,
+  rejected = 1,
+  deferred = 2,
+  aborted = 3,
+  unknown = 4,
+}
 export const outcomeNames = ['accepted', 'rejected', 'deferred', 'aborted', 'unknown'] as const;
 
 export const greetingNames = ['', 'ehlo', 'helo', 'lhlo'] as const;
 
-export const StartTls = { none: 0, offered: 1, refused: 2, established: 3, broken: 4 } as const;
+export const enum StartTls {
+  none = 0,
+  offered = 1,
+  refused = 2,
+  established = 3,
+  broken = 4,
+}
 export const startTlsNames = ['none', 'offered', 'refused', 'established', 'broken'] as const;
 
-export const Protocol = { unknown: 0, smtp: 1, lmtp: 2, tls: 3, notSmtp: 4 } as const;
+export const enum Protocol {
+  unknown = 0,
+  smtp = 1,
+  lmtp = 2,
+  tls = 3,
+  notSmtp = 4,
+}
 export const protocolNames = ['unknown', 'smtp', 'lmtp', 'tls', 'not-smtp'] as const;
 
 export const Closed = { quit: 0, fin: 1, rst: 2, timeout: 3, evicted: 4, eof: 5 } as const;
 export const closedNames = ['quit', 'fin', 'rst', 'timeout', 'evicted', 'eof'] as const;
 
 /** Word offsets of every row. */
-export const At = {
-  size: 0,
-  kind: 1,
-  client: 2,
-  server: 6,
-  ports: 10,
-  vlan: 12,
-  time: 14,
-  started: 16,
-  flowHigh: 18,
-  flowLow: 19,
-  gaps: 20,
-  helo: 22,
-  order: 24,
-  last: 26,
-} as const;
+export const enum At {
+  size = 0,
+  kind = 1,
+  client = 2,
+  server = 6,
+  ports = 10,
+  vlan = 12,
+  time = 14,
+  started = 16,
+  flowHigh = 18,
+  flowLow = 19,
+  gaps = 20,
+  helo = 22,
+  order = 24,
+  last = 26,
+}
 
 /** Word offsets of a transaction row. Codes are 0 where absent; lengths are -1 where null. */
-export const AtTx = {
-  bytes: 28,
-  sizeDeclared: 30,
-  txId: 32,
-  mailCode: 33,
-  dataCode: 34,
-  finalCode: 35,
-  words: 36,
-  rcptCount: 37,
-  rcptDropped: 38,
-  mailFrom: 39,
-  labelCode: 40,
-  finalCodes: 41,
-  tables: 42,
-} as const;
+export const enum AtTx {
+  bytes = 28,
+  sizeDeclared = 30,
+  txId = 32,
+  mailCode = 33,
+  dataCode = 34,
+  finalCode = 35,
+  words = 36,
+  rcptCount = 37,
+  rcptDropped = 38,
+  mailFrom = 39,
+  labelCode = 40,
+  finalCodes = 41,
+  tables = 42,
+}
 
 /** Word offsets of a session row. */
-export const AtSession = {
-  bytesToServer: 28,
-  bytesToClient: 30,
-  packets: 32,
-  bannerCode: 34,
-  heloChanges: 35,
-  transactions: 36,
-  accepted: 37,
-  rcptOffered: 38,
-  rcptRefused: 39,
-  words: 40,
-  authCode: 41,
-  authAttempts: 42,
-  mechanism: 43,
-  sni: 44,
-  version: 45,
-  ja4: 46,
-  anomalies: 47,
-  tables: 48,
-} as const;
+export const enum AtSession {
+  bytesToServer = 28,
+  bytesToClient = 30,
+  packets = 32,
+  bannerCode = 34,
+  heloChanges = 35,
+  transactions = 36,
+  accepted = 37,
+  rcptOffered = 38,
+  rcptRefused = 39,
+  words = 40,
+  authCode = 41,
+  authAttempts = 42,
+  mechanism = 43,
+  sni = 44,
+  version = 45,
+  ja4 = 46,
+  anomalies = 47,
+  tables = 48,
+}
 
 /**
  * What `At.order` holds: the frame that caused the row, counted from 0 over the whole stream, plus

@@ -13,13 +13,13 @@ export const blockMax = 16 * 1024 * 1024;
 const interfaceMax = 65536;
 
 /** Block types (section 11.1 of the draft). */
-const Block = {
-  section: 0x0a0d0d0a,
-  interface: 1,
-  obsoletePacket: 2,
-  simplePacket: 3,
-  enhancedPacket: 6,
-} as const;
+const enum Block {
+  section = 0x0a0d0d0a,
+  interface = 1,
+  obsoletePacket = 2,
+  simplePacket = 3,
+  enhancedPacket = 6,
+}
 
 const byteOrderMagic = 0x1a2b3c4d;
 const option = { end: 0, resolution: 9, offset: 14 } as const;

@@ -23,22 +23,32 @@ const keyWords = 10;
 const slack = 8;
 
 /** What became of a fragment. */
-export const Fragment = {
-  kept: 0,
+export const enum Fragment {
+  kept = 0,
   /** The datagram is in `FragmentStore.out`. */
-  complete: 1,
+  complete = 1,
   /** Nothing new in it. */
-  duplicate: 2,
+  duplicate = 2,
   /** Refused, or its datagram was given up; counted in `DecodeCounter`. */
-  dropped: 3,
+  dropped = 3,
   /** Of a datagram that `ignore` was called for. */
-  unwanted: 4,
-} as const;
+  unwanted = 4,
+}
 
-const State = { free: 0, open: 1, complete: 2, refused: 3, unwanted: 4 } as const;
+const enum State {
+  free = 0,
+  open = 1,
+  complete = 2,
+  refused = 3,
+  unwanted = 4,
+}
 
 /** Lists of slots by age. */
-const Order = { free: 0, open: 1, closed: 2 } as const;
+const enum Order {
+  free = 0,
+  open = 1,
+  closed = 2,
+}
 
 /** Limits of a `FragmentStore`. */
 export interface FragmentLimits {

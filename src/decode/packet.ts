@@ -1,7 +1,14 @@
 // The one reused result of decoding: a TCP segment with numbers and places, no objects.
 
 /** TCP flag bits as they stand in byte 13 of the header (RFC 9293 section 3.1). */
-export const Tcp = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32 } as const;
+export const enum Tcp {
+  FIN = 1,
+  SYN = 2,
+  RST = 4,
+  PSH = 8,
+  ACK = 16,
+  URG = 32,
+}
 
 /**
  * A decoded TCP segment. Filled by `Decoder.decode`, valid until its next call. Addresses are four

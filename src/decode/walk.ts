@@ -5,32 +5,32 @@
 import { SkipReason } from './reason.js';
 
 /** Which header comes next at `Walk.at`. Layer functions give one of these, or -SkipReason. */
-export const Layer = {
-  tcp: 1,
-  ipv4: 2,
-  ipv6: 3,
+export const enum Layer {
+  tcp = 1,
+  ipv4 = 2,
+  ipv6 = 3,
   /** IPv4 or IPv6, by the version field. */
-  ip: 4,
-  ethernet: 5,
-  vlan: 6,
-  mpls: 7,
-  pppoe: 8,
-  ppp: 9,
-  llc: 10,
+  ip = 4,
+  ethernet = 5,
+  vlan = 6,
+  mpls = 7,
+  pppoe = 8,
+  ppp = 9,
+  llc = 10,
   /** IPv6 extension header, or AH behind IPv4; which one is in `Walk.protocol`. */
-  extension: 11,
-  udp: 12,
-  gre: 13,
-  linuxCooked: 14,
-  linuxCooked2: 15,
-  loopback: 16,
-  ciscoHdlc: 17,
+  extension = 11,
+  udp = 12,
+  gre = 13,
+  linuxCooked = 14,
+  linuxCooked2 = 15,
+  loopback = 16,
+  ciscoHdlc = 17,
   /** A fragment of the datagram whose identification is in `Walk.fragmentId`. */
-  fragment: 18,
+  fragment = 18,
   /** An IP packet as payload of another one. */
-  ipv4InIp: 19,
-  ipv6InIp: 20,
-} as const;
+  ipv4InIp = 19,
+  ipv6InIp = 20,
+}
 
 /** A place in a frame: numbers only, reused for every frame. */
 export class Walk {

@@ -4,20 +4,20 @@
 import { type Packet, Tcp } from '../decode/packet.js';
 import { seqAdd, seqDiff } from '../lib/seq.js';
 import { Dir } from './sink.js';
-import { F, type FlowTable, H, halfWords, S } from './table.js';
+import { F, type FlowTable, H, S, Words } from './table.js';
 
 /** What is to be done with a segment that has SYN or RST. */
-export const Verdict = {
+export const enum Verdict {
   /** Nothing: it says nothing that we believe. */
-  ignore: 0,
-  follow: 1,
+  ignore = 0,
+  follow = 1,
   /** The same ends have begun another connection. */
-  reuse: 2,
+  reuse = 2,
   /** The connection is reset. */
-  reset: 3,
+  reset = 3,
   /** A RST whose number is not the connection's. */
-  strange: 4,
-} as const;
+  strange = 4,
+}
 
 /** How far beyond what we saw a RST may stand: a window without scaling. */
 export const rstAheadMax = 65536;
@@ -76,14 +76,14 @@ export class Control {
 
   /** Whether a number of `side` cannot belong to the connection we know. */
   #isFar(b: number, side: number, seq: number): boolean {
-    const next = this.#table.words[b + F.halves + side * halfWords + H.next]!;
+    const next = this.#table.words[b + F.halves + side * Words.half + H.next]!;
     return Math.abs(seqDiff(seq, next)) > farMin;
   }
 
   /** Remembers where a side's stream ends. */
   fin(b: number, side: number, p: Packet): void {
     const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
+    const half = b + F.halves + side * Words.half;
     const seq = seqAdd(p.seq, p.payloadLength);
     const ahead = seqDiff(seq, w[half + H.next]!);
     if (ahead < 0 || ahead > 1 << 25) return;
@@ -119,7 +119,7 @@ export class Control {
       return this.#candidate(b, isn);
     }
     const client = b + F.halves;
-    const server = client + halfWords;
+    const server = client + Words.half;
     if ((state & S.payload) === 0) {
       // It knows better than a SYN, which anybody may have sent, where the client begins.
       w[b + F.clientIsn] = isn;
@@ -158,7 +158,7 @@ export class Control {
 
   #begin(b: number, side: number, next: number): void {
     const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
+    const half = b + F.halves + side * Words.half;
     w[half + H.next] = next;
     w[half + H.furthest] = next;
     w[b + F.state]! |= (S.syn | S.started) << side;
@@ -170,8 +170,8 @@ export class Control {
    */
   #rst(b: number, side: number, p: Packet): number {
     const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
-    const other = b + F.halves + (1 - side) * halfWords;
+    const half = b + F.halves + side * Words.half;
+    const other = b + F.halves + (1 - side) * Words.half;
     const state = w[b + F.state]!;
     const answer =
       (p.flags & Tcp.ACK) !== 0 && (state & S.payload) === 0 && p.ack === w[other + H.next];

@@ -11,7 +11,8 @@ import { numberFlow } from './number.js';
 import { PagePool } from './pages.js';
 import { Reassembler } from './reassemble.js';
 import { type Connection, Dir, FlowAnomaly, FlowEnd, type StreamSink } from './sink.js';
-import { F, FlowTable, flowWords, H, halfWords, S } from './table.js';
+import { Steady } from './steady.js';
+import { F, FlowTable, H, S, Words } from './table.js';
 import { Wheel } from './wheel.js';
 
 export interface FlowOptions {
@@ -33,8 +34,6 @@ export interface FlowOptions {
 const second = 1e6;
 /** How long after a RST its sender may still prove that it was forged. */
 const rstLinger = 2 * second;
-/** A second copy of a packet comes at most this long after the first. */
-const copyMax = 0.1 * second;
 /** How long the other side may take to close, too. */
 const finLinger = 60 * second;
 
@@ -44,6 +43,7 @@ export class Flows {
   readonly #wheel: Wheel;
   readonly #reassembler: Reassembler;
   readonly #control: Control;
+  readonly #steady: Steady;
   readonly #sink: StreamSink;
   readonly #options: FlowOptions;
   readonly #ports = new Uint8Array(65536);
@@ -64,6 +64,7 @@ export class Flows {
     this.#control = new Control(this.#table);
     const pages = new PagePool(options.pagesMax);
     this.#reassembler = new Reassembler(this.#table, pages, sink, this.counters);
+    this.#steady = new Steady(this.#table, this.#reassembler, this.counters, this.#soonest);
     for (const port of options.ports) this.#ports[port] = 1;
     this.#order = (x, y) => this.#compare(x, y);
   }
@@ -89,6 +90,7 @@ export class Flows {
     const mail = (this.#ports[p.srcPort]! | this.#ports[p.dstPort]!) === 1;
     if (!mail && !this.#options.anyPort) return;
     let slot = this.#table.find(p);
+    if (slot >= 0 && this.#steady.goesOn(slot, this.#table.side, p)) return;
     if (slot >= 0 && !this.#clock.jumped && this.#overdue(slot)) {
       this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
       slot = -1;
@@ -96,7 +98,7 @@ export class Flows {
     if (slot < 0) {
       slot = this.#open(p, mail);
       if (slot < 0) return;
-    } else if (this.#isDuplicate(slot, this.#table.side, p)) {
+    } else if (this.#steady.isCopy(slot, this.#table.side, p)) {
       this.counters.duplicates++;
       return;
     }
@@ -113,7 +115,7 @@ export class Flows {
     const w = this.#table.words;
     for (let slot = 0; slot < this.#table.extent; slot++) {
       if (!this.#table.isUsed(slot)) continue;
-      if (w[slot * flowWords + F.session]! >= 0) this.#expired.push(slot);
+      if (w[slot * Words.flow + F.session]! >= 0) this.#expired.push(slot);
       else this.#drop(slot, FlowEnd.eof);
     }
     this.#expired.sort(this.#order);
@@ -125,7 +127,7 @@ export class Flows {
   describe(slot: number, c: Connection): void {
     const w = this.#table.words;
     const d = this.#table.doubles;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     c.client0 = w[b]!;
     c.client1 = w[b + 1]!;
     c.client2 = w[b + 2]!;
@@ -148,7 +150,7 @@ export class Flows {
     c.last = d[(b + F.last) >> 1]!;
     c.packets = w[b + F.packets]!;
     c.bytesToServer = d[(b + F.halves + H.bytes) >> 1]!;
-    c.bytesToClient = d[(b + F.halves + halfWords + H.bytes) >> 1]!;
+    c.bytesToClient = d[(b + F.halves + Words.half + H.bytes) >> 1]!;
   }
 
   /**
@@ -158,7 +160,7 @@ export class Flows {
   #expire(): void {
     const w = this.#table.words;
     for (let slot = this.#wheel.due(this.now); slot >= 0; slot = this.#wheel.due(this.now)) {
-      if (this.#overdue(slot) && w[slot * flowWords + F.session]! >= 0) {
+      if (this.#overdue(slot) && w[slot * Words.flow + F.session]! >= 0) {
         this.#expired.push(slot);
         continue;
       }
@@ -178,8 +180,8 @@ export class Flows {
   #compare(x: number, y: number): number {
     const w = this.#table.words;
     const d = this.#table.doubles;
-    const a = x * flowWords;
-    const b = y * flowWords;
+    const a = x * Words.flow;
+    const b = y * Words.flow;
     return (
       d[(a + F.last) >> 1]! - d[(b + F.last) >> 1]! ||
       w[a + F.flowHigh]! - w[b + F.flowHigh]! ||
@@ -188,17 +190,17 @@ export class Flows {
   }
 
   #deadline(slot: number): number {
-    return this.#table.doubles[(slot * flowWords + F.last) >> 1]! + this.#timeout(slot);
+    return this.#table.doubles[(slot * Words.flow + F.last) >> 1]! + this.#timeout(slot);
   }
 
   #overdue(slot: number): boolean {
-    const last = this.#table.doubles[(slot * flowWords + F.last) >> 1]!;
+    const last = this.#table.doubles[(slot * Words.flow + F.last) >> 1]!;
     // Nearly every packet comes sooner than the shortest of all time-outs.
     return this.now - last > this.#soonest && this.#deadline(slot) < this.now;
   }
 
   #timeout(slot: number): number {
-    const state = this.#table.words[slot * flowWords + F.state]!;
+    const state = this.#table.words[slot * Words.flow + F.state]!;
     if ((state & S.closed) !== 0) return this.#options.timeoutClosed;
     if ((state & S.rst) !== 0) return rstLinger;
     if ((state & (S.done * 3)) !== 0) return finLinger;
@@ -208,7 +210,7 @@ export class Flows {
 
   /** How a flow that ends now, for want of anything better, did end. */
   #endOf(slot: number, otherwise: number): number {
-    const state = this.#table.words[slot * flowWords + F.state]!;
+    const state = this.#table.words[slot * Words.flow + F.state]!;
     if ((state & S.rst) !== 0) return FlowEnd.rst;
     const fins = (state / S.fin) & 3;
     const seen = state & 3;
@@ -228,7 +230,7 @@ export class Flows {
     }
     this.counters.flows++;
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     if (mail) w[b + F.state] = S.mailPort;
     this.#table.doubles[(b + F.first) >> 1] = this.now;
     this.#table.doubles[(b + F.last) >> 1] = this.now;
@@ -247,34 +249,12 @@ export class Flows {
     return p.srcPort >= p.dstPort ? Dir.client : Dir.server;
   }
 
-  /** The second copy that an ingress-and-egress mirror gives: same segment, same IP packet. */
-  #isDuplicate(slot: number, side: number, p: Packet): boolean {
-    const w = this.#table.words;
-    const b = slot * flowWords;
-    let signature = Math.imul(p.seq ^ Math.imul(p.ack, 0x9e3779b1), 0x85ebca6b);
-    signature ^= Math.imul(p.checksum | (p.ipId << 16), 0xc2b2ae35);
-    signature = (signature ^ (p.flags << 24) ^ Math.imul(p.payloadLength, 31)) | 1;
-    const at = b + F.halves + side * halfWords + H.signatures;
-    const same =
-      w[at] === signature ||
-      w[at + 1] === signature ||
-      w[at + 2] === signature ||
-      w[at + 3] === signature;
-    // A keep-alive may repeat a segment to the bit, but not within milliseconds.
-    if (same) return this.now - this.#table.doubles[(b + F.last) >> 1]! < copyMax;
-    const shift = S.ring + side * 2;
-    const position = (w[b + F.state]! >> shift) & 3;
-    w[at + position] = signature;
-    w[b + F.state] = (w[b + F.state]! & ~(3 << shift)) | (((position + 1) & 3) << shift);
-    return false;
-  }
-
   #follow(slot: number, p: Packet): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const side = this.#table.side;
     const control = p.flags & (Tcp.SYN | Tcp.RST);
-    if (w[b + F.packets] === 0) this.#isDuplicate(slot, side, p);
+    if (w[b + F.packets] === 0) this.#steady.isCopy(slot, side, p);
     if ((w[b + F.state]! & S.closed) !== 0) {
       this.#reopens(slot, side, p);
       return;
@@ -293,7 +273,7 @@ export class Flows {
 
   /** Does what a SYN or RST asks for; true if the segment is to be followed like any other. */
   #mayFollow(slot: number, verdict: number, p: Packet): boolean {
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const w = this.#table.words;
     switch (verdict) {
       case Verdict.follow:
@@ -322,11 +302,11 @@ export class Flows {
 
   /** Whether an earlier RST or SYN is proven false or true by this segment; true if it is done. */
   #doubt(slot: number, side: number, p: Packet): boolean {
-    const session = this.#table.words[slot * flowWords + F.session]!;
-    if (this.#control.voidsRst(slot * flowWords, side, p) && session >= 0) {
+    const session = this.#table.words[slot * Words.flow + F.session]!;
+    if (this.#control.voidsRst(slot * Words.flow, side, p) && session >= 0) {
       this.#sink.anomaly(session, FlowAnomaly.dataAfterRst);
     }
-    if (!this.#control.beganUnseen(slot * flowWords, side, p)) return false;
+    if (!this.#control.beganUnseen(slot * Words.flow, side, p)) return false;
     this.#reuse(slot, p);
     return true;
   }
@@ -334,8 +314,8 @@ export class Flows {
   /** What every segment says: that its side is there, where it stands, and what it has received. */
   #hear(b: number, side: number, p: Packet): void {
     const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
-    const other = b + F.halves + (1 - side) * halfWords;
+    const half = b + F.halves + side * Words.half;
+    const other = b + F.halves + (1 - side) * Words.half;
     const state = w[b + F.state]!;
     let next = state | (S.seen << side);
     if ((state & (S.started << side)) === 0) {
@@ -363,7 +343,7 @@ export class Flows {
 
   #payload(slot: number, side: number, p: Packet): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const state = w[b + F.state]!;
     let next = state | S.payload;
     if (side === Dir.server) next |= handshakeIf(state);
@@ -375,7 +355,7 @@ export class Flows {
 
   #openSession(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const state = w[b + F.state]!;
     const mail = (state & S.mailPort) !== 0;
     const starts = (state / S.syn) & 3;
@@ -390,7 +370,7 @@ export class Flows {
   /** The same ends begin a new connection: the old one is over, whatever we missed of it. */
   #reuse(slot: number, p: Packet): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const mail = (w[b + F.state]! & S.mailPort) !== 0;
     const candidate = (w[b + F.state]! & S.synCandidate) !== 0;
     const isn = w[b + F.synCandidate]!;
@@ -398,15 +378,15 @@ export class Flows {
     this.#table.find(p);
     const fresh = this.#open(p, mail);
     if (fresh < 0) return;
-    if (candidate && p.payloadLength > 0) this.#control.beginAt(fresh * flowWords, isn);
+    if (candidate && p.payloadLength > 0) this.#control.beginAt(fresh * Words.flow, isn);
     this.#follow(fresh, p);
   }
 
   /** A late packet of a finished connection is swallowed; one of a new connection opens it. */
   #reopens(slot: number, side: number, p: Packet): void {
     const w = this.#table.words;
-    const half = slot * flowWords + F.halves + side * halfWords;
-    const b = slot * flowWords;
+    const half = slot * Words.flow + F.halves + side * Words.half;
+    const b = slot * Words.flow;
     const distance = seqDiff(p.seq, w[half + H.next]!);
     const answers = (p.flags & Tcp.ACK) !== 0;
     const isn = w[b + (answers ? F.serverIsn : F.clientIsn)]!;
@@ -418,10 +398,10 @@ export class Flows {
   /** Ends the connection when both sides, or the only one we see, were read to their FIN. */
   #finish(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     let state = w[b + F.state]!;
     for (let side = 0; side < 2; side++) {
-      const half = b + F.halves + side * halfWords;
+      const half = b + F.halves + side * Words.half;
       if ((state & (S.fin << side)) === 0 || w[half + H.pages]! >= 0) continue;
       if (seqDiff(w[half + H.next]!, w[half + H.fin]!) >= 0) state |= S.done << side;
     }
@@ -457,7 +437,7 @@ export class Flows {
 
   /** The connection is over, and so is its slot. */
   #drop(slot: number, how: number): void {
-    const state = this.#table.words[slot * flowWords + F.state]!;
+    const state = this.#table.words[slot * Words.flow + F.state]!;
     if ((state & S.closed) === 0) this.#close(slot, how);
     this.#wheel.remove(slot);
     this.#table.remove(slot);
@@ -465,7 +445,7 @@ export class Flows {
 
   #close(slot: number, how: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     this.#reassembler.now = this.now;
     this.#reassembler.finish(slot);
     const state = w[b + F.state]!;

@@ -20,7 +20,7 @@ import { rstAheadMax } from './control.js';
 import type { FlowCounters } from './counters.js';
 import type { PagePool } from './pages.js';
 import { Chunk, FlowAnomaly, type StreamSink } from './sink.js';
-import { F, type FlowTable, flowWords, H, halfWords, S } from './table.js';
+import { F, type FlowTable, H, S, Words } from './table.js';
 import { Waiting } from './waiting.js';
 
 /** A distance above this is a stray or forged number, not a window (RFC 7323 allows 2^30). */
@@ -60,8 +60,8 @@ export class Reassembler {
   /** Takes the payload of a packet that `side` sent; `seq` is the number of its first byte. */
   accept(slot: number, side: number, p: Packet, seq: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     const ahead = seqDiff(seq, w[half + H.next]!);
     if ((w[b + F.state]! & S.opaque) !== 0) {
       this.#count(slot, half, ahead, p.payloadLength);
@@ -80,7 +80,7 @@ export class Reassembler {
       if (from === p.payloadTo) {
         const cut = p.payloadLength - (p.payloadTo - p.payloadFrom);
         if (cut > 0) this.#cutOff(slot, side, cut);
-        const other = b + F.halves + (1 - side) * halfWords;
+        const other = b + F.halves + (1 - side) * Words.half;
         if (w[other + H.pages]! >= 0 || w[half + H.pages]! >= 0) this.#advance(slot);
         return;
       }
@@ -94,7 +94,7 @@ export class Reassembler {
   /** Whether nothing of the side waits, but what lies behind this whole segment. */
   #isFirst(b: number, side: number, p: Packet): boolean {
     const w = this.#table.words;
-    const half = b + F.halves + side * halfWords;
+    const half = b + F.halves + side * Words.half;
     const page = w[half + H.pages]!;
     if (page < 0) return true;
     const end = seqAdd(w[half + H.next]!, p.payloadTo - p.payloadFrom);
@@ -104,7 +104,7 @@ export class Reassembler {
   /** Called with every packet of a flow that waits: gives way when patience is over. */
   impatient(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const waited = this.now - this.#table.doubles[(b + F.stuckTime) >> 1]!;
     const packets = w[b + F.packets]! - w[b + F.stuckPackets]!;
     const both = (w[b + F.state]! & (S.seen * 3)) === S.seen * 3;
@@ -124,20 +124,20 @@ export class Reassembler {
 
   #isFull(slot: number): boolean {
     const w = this.#table.words;
-    const halves = slot * flowWords + F.halves;
+    const halves = slot * Words.flow + F.halves;
     return (
       w[halves + H.pageCount]! > patience.pages ||
-      w[halves + halfWords + H.pageCount]! > patience.pages
+      w[halves + Words.half + H.pageCount]! > patience.pages
     );
   }
 
   /** Delivers everything that waits, declaring what is missing; for the end of a flow. */
   finish(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     for (let round = 0; round < 4 * patience.pages + 64; round++) {
       const halves = b + F.halves;
-      if (w[halves + H.pages]! < 0 && w[halves + halfWords + H.pages]! < 0) break;
+      if (w[halves + H.pages]! < 0 && w[halves + Words.half + H.pages]! < 0) break;
       this.#giveWay(slot, true);
       this.#advance(slot);
     }
@@ -151,19 +151,19 @@ export class Reassembler {
   release(slot: number): void {
     const w = this.#table.words;
     for (let side = 0; side < 2; side++) {
-      const half = slot * flowWords + F.halves + side * halfWords;
+      const half = slot * Words.flow + F.halves + side * Words.half;
       while (w[half + H.pages]! >= 0) this.#waiting.pop(half);
     }
-    w[slot * flowWords + F.state]! &= ~S.stuck;
+    w[slot * Words.flow + F.state]! &= ~S.stuck;
   }
 
   /** At the end, bytes that one side acknowledged and we never saw were lost too. */
   #acknowledgedTail(slot: number, side: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const state = w[b + F.state]!;
     if ((state & S.opaque) !== 0 || (state & (S.seen << side)) === 0) return;
-    const other = b + F.halves + (1 - side) * halfWords;
+    const other = b + F.halves + (1 - side) * Words.half;
     if ((state & (S.acked << (1 - side))) === 0) return;
     const missing = this.#awaited(b, 1 - side, w[other + H.ack]!);
     if (missing > 0) this.#gap(slot, side, missing);
@@ -172,19 +172,19 @@ export class Reassembler {
   /** A RST stands behind the last byte that its sender sent: what is missing there is lost. */
   #beforeRst(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     const state = w[b + F.state]!;
     if ((state & S.rst) === 0) return;
     const side = (state & S.rstByServer) !== 0 ? 1 : 0;
     if ((state & (S.opaque | (S.fin << side))) !== 0) return;
-    const missing = seqDiff(w[b + F.rstSeq]!, w[b + F.halves + side * halfWords + H.next]!);
+    const missing = seqDiff(w[b + F.rstSeq]!, w[b + F.halves + side * Words.half + H.next]!);
     if (missing > 0 && missing < rstAheadMax) this.#gap(slot, side, missing);
   }
 
   /** What waits of a stream that nobody reads any more was sent all the same. */
   #countWaiting(slot: number, side: number): void {
     const pages = this.#pages;
-    const half = slot * flowWords + F.halves + side * halfWords;
+    const half = slot * Words.flow + F.halves + side * Words.half;
     let page = this.#table.words[half + H.pages]!;
     for (; page >= 0; page = pages.next(page)) {
       const length = pages.length(page) - pages.skip(page);
@@ -200,7 +200,7 @@ export class Reassembler {
     const w = this.#table.words;
     w[half + H.next] = seqAdd(w[half + H.next]!, fresh);
     this.#table.doubles[(half + H.bytes) >> 1]! += Math.min(fresh, length);
-    this.#table.words[slot * flowWords + F.state]! &= ~S.stuck;
+    this.#table.words[slot * Words.flow + F.state]! &= ~S.stuck;
   }
 
   /** Bytes of the other side that `side` acknowledged and we have not seen; 0 if none. */
@@ -209,7 +209,7 @@ export class Reassembler {
     const state = w[b + F.state]!;
     const other = 1 - side;
     if ((state & (S.seen << other)) === 0) return 0;
-    const half = b + F.halves + other * halfWords;
+    const half = b + F.halves + other * Words.half;
     const missing = seqDiff(ack, w[half + H.next]!);
     if (missing <= 0 || missing > distanceMax) return 0;
     // An acknowledged FIN counts one (RFC 9293 section 3.4), and is no byte.
@@ -222,8 +222,8 @@ export class Reassembler {
   /** Hands the chunk's range to the sink, as the next of its side; gives how far it was read. */
   #deliver(slot: number, side: number): number {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     const chunk = this.#chunk;
     const from = chunk.from;
     chunk.session = w[b + F.session]!;
@@ -247,8 +247,8 @@ export class Reassembler {
 
   #gap(slot: number, side: number, missing: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     this.#counters.gaps++;
     this.#counters.gapBytes += missing;
     const chunk = this.#chunk;
@@ -272,8 +272,8 @@ export class Reassembler {
   /** Marks the flow as waiting or not. */
   #note(slot: number): void {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const waits = w[b + F.halves + H.pages]! >= 0 || w[b + F.halves + halfWords + H.pages]! >= 0;
+    const b = slot * Words.flow;
+    const waits = w[b + F.halves + H.pages]! >= 0 || w[b + F.halves + Words.half + H.pages]! >= 0;
     const state = w[b + F.state]!;
     if (!waits) {
       w[b + F.state] = state & ~S.stuck;
@@ -295,8 +295,8 @@ export class Reassembler {
 
   #drain(slot: number, side: number): boolean {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     let moved = false;
     for (;;) {
       const page = w[half + H.pages]!;
@@ -315,8 +315,8 @@ export class Reassembler {
   /** Hands a page to the sink; false when the sink wants to wait before its end. */
   #read(slot: number, side: number, page: number): boolean {
     const pages = this.#pages;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     const chunk = this.#chunk;
     const waits = (this.#table.words[b + F.state]! & (S.waits << side)) !== 0;
     chunk.bytes = pages.bytes;
@@ -341,7 +341,7 @@ export class Reassembler {
   #consume(slot: number, side: number, count: number): void {
     const w = this.#table.words;
     const pages = this.#pages;
-    const half = slot * flowWords + F.halves + side * halfWords;
+    const half = slot * Words.flow + F.halves + side * Words.half;
     let left = count;
     for (let page = w[half + H.pages]!; page >= 0; page = w[half + H.pages]!) {
       const length = pages.length(page) - pages.skip(page);
@@ -360,7 +360,7 @@ export class Reassembler {
   /** The capture cut `cut` bytes off a segment; another copy of some of them may wait. */
   #cutOff(slot: number, side: number, cut: number): void {
     const w = this.#table.words;
-    const half = slot * flowWords + F.halves + side * halfWords;
+    const half = slot * Words.flow + F.halves + side * Words.half;
     const page = w[half + H.pages]!;
     const ahead = page < 0 ? cut : seqDiff(this.#pages.seq(page), w[half + H.next]!);
     const missing = Math.min(cut, ahead);
@@ -375,9 +375,9 @@ export class Reassembler {
   /** One step past whatever blocks: a lost hole, a lost answer, or (hard) anything. */
   #giveWay(slot: number, hard: boolean): boolean {
     // The fuller side first, or its backlog could grow in the shade of the other's.
-    const halves = slot * flowWords + F.halves;
+    const halves = slot * Words.flow + F.halves;
     const w = this.#table.words;
-    const fuller = w[halves + halfWords + H.pageCount]! > w[halves + H.pageCount]! ? 1 : 0;
+    const fuller = w[halves + Words.half + H.pageCount]! > w[halves + H.pageCount]! ? 1 : 0;
     if (this.#giveWaySide(slot, fuller, hard)) return true;
     if (this.#giveWaySide(slot, 1 - fuller, hard)) return true;
     return this.#breakCircle(slot, hard);
@@ -389,11 +389,11 @@ export class Reassembler {
    */
   #breakCircle(slot: number, hard: boolean): boolean {
     const w = this.#table.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     let nearest = -1;
     let least = 0;
     for (let side = 0; side < 2; side++) {
-      const half = b + F.halves + side * halfWords;
+      const half = b + F.halves + side * Words.half;
       const page = w[half + H.pages]!;
       if (page < 0) {
         if (hard) continue;
@@ -406,18 +406,18 @@ export class Reassembler {
       least = awaited;
     }
     if (nearest < 0) return false;
-    const page = w[b + F.halves + nearest * halfWords + H.pages]!;
+    const page = w[b + F.halves + nearest * Words.half + H.pages]!;
     if (!this.#read(slot, nearest, page)) this.#sink.force(this.#session(slot), nearest);
     return true;
   }
 
   #giveWaySide(slot: number, side: number, hard: boolean): boolean {
     const w = this.#table.words;
-    const b = slot * flowWords;
-    const half = b + F.halves + side * halfWords;
+    const b = slot * Words.flow;
+    const half = b + F.halves + side * Words.half;
     const page = w[half + H.pages]!;
     if (page < 0) return false;
-    const other = b + F.halves + (1 - side) * halfWords;
+    const other = b + F.halves + (1 - side) * Words.half;
     const hole = seqDiff(this.#pages.seq(page), w[half + H.next]!);
     if (hole > 0) {
       const acked =
@@ -450,10 +450,10 @@ export class Reassembler {
   #answeredUnseen(slot: number, side: number): boolean {
     const w = this.#table.words;
     const pages = this.#pages;
-    const b = slot * flowWords;
-    if (w[b + F.halves + (1 - side) * halfWords + H.pages]! >= 0) return false;
+    const b = slot * Words.flow;
+    if (w[b + F.halves + (1 - side) * Words.half + H.pages]! >= 0) return false;
     let missing = 0;
-    let page = w[b + F.halves + side * halfWords + H.pages]!;
+    let page = w[b + F.halves + side * Words.half + H.pages]!;
     for (; page >= 0; page = pages.next(page)) {
       missing = Math.max(missing, this.#awaited(b, side, pages.ack(page)));
     }
@@ -462,13 +462,13 @@ export class Reassembler {
   }
 
   #session(slot: number): number {
-    return this.#table.words[slot * flowWords + F.session]!;
+    return this.#table.words[slot * Words.flow + F.session]!;
   }
 
   /** Stores what of the packet's payload from `from` on is not delivered yet, then moves on. */
   #keep(slot: number, side: number, p: Packet, from: number, seq: number): void {
     const w = this.#table.words;
-    const half = slot * flowWords + F.halves + side * halfWords;
+    const half = slot * Words.flow + F.halves + side * Words.half;
     const s = this.#waiting.segment;
     const next = w[half + H.next]!;
     s.bytes = p.bytes;
@@ -484,6 +484,6 @@ export class Reassembler {
       this.#sink.anomaly(this.#session(slot), FlowAnomaly.overlapConflict);
     }
     this.#advance(slot);
-    if (w[slot * flowWords + F.state]! & S.stuck) this.impatient(slot);
+    if (w[slot * Words.flow + F.state]! & S.stuck) this.impatient(slot);
   }
 }

@@ -1,10 +1,19 @@
 // What the flow stage tells the next one. Owned here, implemented by smtp/.
 
 /** Direction of a stream as the sink sees it. */
-export const Dir = { client: 0, server: 1 } as const;
+export const enum Dir {
+  client = 0,
+  server = 1,
+}
 
 /** How a connection ended, in the order of `Closed` in the batch. */
-export const FlowEnd = { fin: 1, rst: 2, timeout: 3, evicted: 4, eof: 5 } as const;
+export const enum FlowEnd {
+  fin = 1,
+  rst = 2,
+  timeout = 3,
+  evicted = 4,
+  eof = 5,
+}
 
 /**
  * Ordered bytes of one direction, one reused object. Bytes are borrowed: who needs them after the
@@ -92,4 +101,8 @@ export interface StreamSink {
   anomaly(session: number, which: number): void;
 }
 
-export const FlowAnomaly = { overlapConflict: 0, dataAfterRst: 1, rstOutOfWindow: 2 } as const;
+export const enum FlowAnomaly {
+  overlapConflict = 0,
+  dataAfterRst = 1,
+  rstOutOfWindow = 2,
+}

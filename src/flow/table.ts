@@ -12,86 +12,89 @@
 import type { Packet } from '../decode/packet.js';
 import type { WheelLinks } from './wheel.js';
 
-export const flowWords = 56;
+/** Words of a slot, and of one half in it. */
+export const enum Words {
+  flow = 56,
+  half = 12,
+}
 
 /** Word offsets in a slot. */
-export const F = {
-  client: 0,
-  server: 4,
-  ports: 8,
-  hash: 9,
-  state: 10,
-  session: 11,
-  last: 12,
-  packets: 14,
+export const enum F {
+  client = 0,
+  server = 4,
+  ports = 8,
+  hash = 9,
+  state = 10,
+  session = 11,
+  last = 12,
+  packets = 14,
   /** VLAN tags in the low bits, IP version above. */
-  shape: 15,
-  halves: 16,
-  vlan01: 40,
-  vlan2: 41,
-  wheelNext: 42,
-  wheelPrevious: 43,
-  wheelBucket: 44,
-  flowHigh: 45,
-  flowLow: 46,
+  shape = 15,
+  halves = 16,
+  vlan01 = 40,
+  vlan2 = 41,
+  wheelNext = 42,
+  wheelPrevious = 43,
+  wheelBucket = 44,
+  flowHigh = 45,
+  flowLow = 46,
   /** When the flow began to wait for bytes it may never see, and at which packet. */
-  stuckPackets: 47,
-  first: 48,
-  stuckTime: 50,
+  stuckPackets = 47,
+  first = 48,
+  stuckTime = 50,
   /** Initial sequence number of a second SYN, waiting for its SYN-ACK. */
-  synCandidate: 52,
-  rstSeq: 53,
+  synCandidate = 52,
+  rstSeq = 53,
   /** Initial sequence number of the client's SYN. */
-  clientIsn: 54,
-  serverIsn: 55,
-} as const;
+  clientIsn = 54,
+  serverIsn = 55,
+}
 
-/** Words of a half and offsets in it. */
-export const halfWords = 12;
-export const H = {
+/** Word offsets in a half. */
+export const enum H {
   /** Sequence number of the next byte to deliver. */
-  next: 0,
+  next = 0,
   /** Highest acknowledgement this side has sent. */
-  ack: 1,
+  ack = 1,
   /** First page that waits, -1 if none. */
-  pages: 2,
+  pages = 2,
   /** End of the furthest segment seen. */
-  furthest: 3,
+  furthest = 3,
   /** Delivered bytes (float64). */
-  bytes: 4,
+  bytes = 4,
   /** Signatures of the last four packets, to know a mirrored second copy. */
-  signatures: 6,
+  signatures = 6,
   /** How many pages wait. */
-  pageCount: 10,
+  pageCount = 10,
   /** Sequence number of the FIN. */
-  fin: 11,
-} as const;
+  fin = 11,
+}
 
 /** Bits of the state word; those of a half are shifted left by the side (0 client, 1 server). */
-export const S = {
-  seen: 1 << 0,
-  syn: 1 << 2,
-  started: 1 << 4,
-  fin: 1 << 6,
-  done: 1 << 8,
-  acked: 1 << 10,
+export const enum S {
+  seen = 1 << 0,
+  syn = 1 << 2,
+  started = 1 << 4,
+  fin = 1 << 6,
+  done = 1 << 8,
+  acked = 1 << 10,
   /** A SYN-ACK was seen; and then acknowledged or followed by server payload. */
-  synAck: 1 << 12,
-  handshake: 1 << 13,
-  payload: 1 << 14,
-  closed: 1 << 15,
-  rst: 1 << 16,
-  rstByServer: 1 << 17,
+  synAck = 1 << 12,
+  handshake = 1 << 13,
+  payload = 1 << 14,
+  closed = 1 << 15,
+  rst = 1 << 16,
+  rstByServer = 1 << 17,
   /** Only counted from here on: encrypted, not SMTP, or no room for its session. */
-  opaque: 1 << 18,
-  stuck: 1 << 19,
-  synCandidate: 1 << 20,
-  mailPort: 1 << 21,
+  opaque = 1 << 18,
+  stuck = 1 << 19,
+  synCandidate = 1 << 20,
+  mailPort = 1 << 21,
   /** Signature ring position of the client, then of the server: two bits each. */
-  ring: 22,
+  ring = 22,
   /** The sink waits for the other side before it reads on in this one. */
-  waits: 1 << 26,
-} as const;
+  waits = 1 << 26,
+}
 
 /** Entries the index begins with. */
 const indexEntriesMin = 1 << 13;
@@ -122,7 +125,7 @@ export class FlowTable {
 
   constructor(capacity: number, seed: number, keyVlan: boolean) {
     this.capacity = capacity;
-    const buffer = new ArrayBuffer(capacity * flowWords * 4);
+    const buffer = new ArrayBuffer(capacity * Words.flow * 4);
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
     this.#index = new Int32Array(indexEntriesMin * 2);
@@ -133,14 +136,14 @@ export class FlowTable {
 
   /** Bytes that a table of `capacity` flows takes at most, while its index doubles. */
   static size(capacity: number): number {
-    return capacity * flowWords * 4 + powerOfTwo(capacity * 2) * 12;
+    return capacity * Words.flow * 4 + powerOfTwo(capacity * 2) * 12;
   }
 
   // allocates: once, for the wheel's constructor
   get links(): WheelLinks {
     return {
       words: this.words,
-      stride: flowWords,
+      stride: Words.flow,
       next: F.wheelNext,
       previous: F.wheelPrevious,
       bucket: F.wheelBucket,
@@ -169,8 +172,8 @@ export class FlowTable {
     const slot = this.#take();
     if (slot < 0) return -1;
     const w = this.words;
-    const b = slot * flowWords;
-    for (let i = 0; i < flowWords; i++) w[b + i] = 0;
+    const b = slot * Words.flow;
+    for (let i = 0; i < Words.flow; i++) w[b + i] = 0;
     const from = b + (side === 0 ? F.client : F.server);
     const to = b + (side === 0 ? F.server : F.client);
     w[from] = p.src0;
@@ -188,7 +191,7 @@ export class FlowTable {
     w[b + F.hash] = this.hash;
     w[b + F.session] = -1;
     w[b + F.halves + H.pages] = -1;
-    w[b + F.halves + halfWords + H.pages] = -1;
+    w[b + F.halves + Words.half + H.pages] = -1;
     this.side = side;
     this.used++;
     if (this.used * 2 > this.#mask) this.#growIndex();
@@ -202,12 +205,12 @@ export class FlowTable {
   }
 
   isUsed(slot: number): boolean {
-    return this.words[slot * flowWords + F.shape] !== 0;
+    return this.words[slot * Words.flow + F.shape] !== 0;
   }
 
   /** Gives a slot back. The wheel must not hold it any more. */
   remove(slot: number): void {
-    const hash = this.words[slot * flowWords + F.hash]!;
+    const hash = this.words[slot * Words.flow + F.hash]!;
     const index = this.#index;
     const mask = this.#mask;
     let at = hash & mask;
@@ -225,8 +228,8 @@ export class FlowTable {
       at = probe;
     }
     index[at * 2 + 1] = 0;
-    this.words[slot * flowWords + F.shape] = 0;
-    this.words[slot * flowWords + F.wheelNext] = this.#free;
+    this.words[slot * Words.flow + F.shape] = 0;
+    this.words[slot * Words.flow + F.wheelNext] = this.#free;
     this.#free = slot;
     this.used--;
   }
@@ -234,7 +237,7 @@ export class FlowTable {
   #take(): number {
     const slot = this.#free;
     if (slot >= 0) {
-      this.#free = this.words[slot * flowWords + F.wheelNext]!;
+      this.#free = this.words[slot * Words.flow + F.wheelNext]!;
       return slot;
     }
     return this.#fresh < this.capacity ? this.#fresh++ : -1;
@@ -275,7 +278,7 @@ export class FlowTable {
 
   #matches(slot: number, p: Packet): boolean {
     const w = this.words;
-    const b = slot * flowWords;
+    const b = slot * Words.flow;
     if (this.#keyVlan && !this.#sameVlan(b, p)) return false;
     const ports = w[b + F.ports]!;
     if (

@@ -100,12 +100,11 @@ export class Summary implements RowSink {
   }
 
   #clientOf(row: RowCursor) {
-    const { client } = At;
     return this.clients.client(
-      row.word(client),
-      row.word(client + 1),
-      row.word(client + 2),
-      row.word(client + 3),
+      row.word(At.client),
+      row.word(At.client + 1),
+      row.word(At.client + 2),
+      row.word(At.client + 3),
     );
   }
 }

@@ -3,39 +3,39 @@
 
 import { FlowAnomaly } from '../flow/sink.js';
 
-export const Anomaly = {
+export const enum Anomaly {
   // The flow stage's come first, under its own numbers: two copies of the same bytes differ; a RST
   // that its alleged sender did not send; a RST whose number is not the connection's.
-  overlapConflict: FlowAnomaly.overlapConflict,
-  dataAfterRst: FlowAnomaly.dataAfterRst,
-  rstOutOfWindow: FlowAnomaly.rstOutOfWindow,
+  overlapConflict = FlowAnomaly.overlapConflict,
+  dataAfterRst = FlowAnomaly.dataAfterRst,
+  rstOutOfWindow = FlowAnomaly.rstOutOfWindow,
   /** The client spoke before the greeting. */
-  earlyTalker: 3,
+  earlyTalker = 3,
   /** A reply that answers nothing we saw. */
-  unexpectedReply: 4,
+  unexpectedReply = 4,
   /** A line of a server that carries no code. */
-  replyWithoutCode: 5,
+  replyWithoutCode = 5,
   /** A reply or line that never ended: closed where the client went on. */
-  unfinishedReply: 6,
+  unfinishedReply = 6,
   /** A line longer than 2,000 bytes. */
-  lineTooLong: 7,
+  lineTooLong = 7,
   /** A mailbox or HELO name longer than 255 bytes: only its beginning was kept. */
-  nameTooLong: 8,
+  nameTooLong = 8,
   /** Clear text after STARTTLS was accepted. */
-  clearAfterStartTls: 9,
+  clearAfterStartTls = 9,
   /** Commands in the segment behind STARTTLS. */
-  pipelinedBehindStartTls: 10,
+  pipelinedBehindStartTls = 10,
   /** A BDAT without a readable size. */
-  malformedBdat: 11,
+  malformedBdat = 11,
   /** A line that is no command. */
-  unknownCommand: 12,
+  unknownCommand = 12,
   /** The dot line that ended the data had a bare LF. */
-  bareLfEnd: 13,
+  bareLfEnd = 13,
   /** A dot line with a bare LF stood in the data and did not end it. */
-  bareLfDot: 14,
+  bareLfDot = 14,
   /** MAIL or RCPT without brackets. */
-  noBrackets: 15,
-} as const;
+  noBrackets = 15,
+}
 
 export const anomalyNames = [
   'overlap-conflict',

@@ -6,35 +6,35 @@ import { labelOf } from './label.js';
 import { type Store, T, TxBit, X } from './store.js';
 
 /** Where in a line of the data the next byte stands. */
-const At = {
-  middle: 0,
+const enum At {
+  middle = 0,
   /** Behind CRLF; behind a bare LF. */
-  start: 1,
-  startBare: 2,
+  start = 1,
+  startBare = 2,
   /** Behind the dot that begins such a line. */
-  dot: 3,
-  dotBare: 4,
+  dot = 3,
+  dotBare = 4,
   /** Behind that dot and a CR. */
-  dotCr: 5,
-  dotBareCr: 6,
+  dotCr = 5,
+  dotBareCr = 6,
   /** Behind a CR in the middle of a line. */
-  cr: 7,
-} as const;
+  cr = 7,
+}
 
 /** Where in the header the next byte stands; `subject` + n: n letters of "subject:" matched. */
-const Head = {
-  done: 0,
-  lineStart: 1,
-  skip: 2,
-  value: 3,
-  cr: 4,
-  name: 5,
+const enum Head {
+  done = 0,
+  lineStart = 1,
+  skip = 2,
+  value = 3,
+  cr = 4,
+  name = 5,
   /** Behind a subject's line end: a continuation, or the next field. */
-  afterValue: 6,
+  afterValue = 6,
   /** Behind the colon of the subject. */
-  colon: 7,
-  subject: 16,
-} as const;
+  colon = 7,
+  subject = 16,
+}
 
 const subjectName = Buffer.from('subject:', 'latin1');
 const subjectBytesMax = 1000;

@@ -11,7 +11,11 @@ import { u16be } from '../lib/bytes.js';
 //   extension    type 2 | data <2>
 
 /** Answers of `ClientHelloReader.read`. */
-export const Hello = { complete: 0, needMore: 1, notHello: 2 } as const;
+export const enum Hello {
+  complete = 0,
+  needMore = 1,
+  notHello = 2,
+}
 
 /** Bytes of handshake message that are read, its header included. */
 const messageBytesMax = 16384;
@@ -24,12 +28,12 @@ const sniBytesMax = 255;
 const handshakeRecord = 22;
 const clientHello = 1;
 
-const Extension = {
-  serverName: 0,
-  signatureAlgorithms: 13,
-  alpn: 16,
-  supportedVersions: 43,
-} as const;
+const enum Extension {
+  serverName = 0,
+  signatureAlgorithms = 13,
+  alpn = 16,
+  supportedVersions = 43,
+}
 
 /** The field of a JA4 whose list is empty. */
 const emptyHash = '000000000000';

@@ -14,7 +14,10 @@ const charsetBytesMax = 80;
 const equals = 0x3d;
 const question = 0x3f;
 
-const Encoding = { base64: 0, quoted: 1 } as const;
+const enum Encoding {
+  base64 = 0,
+  quoted = 1,
+}
 
 /**
  * The text of the header value in `[from, to)`, which may be folded and may end in CRLF, without

@@ -1,27 +1,27 @@
 // What the two readers and the dialogue between them tell each other.
 
 /** What the client's bytes are at the moment; see client.ts. */
-export const Mode = {
-  command: 0,
+export const enum Mode {
+  command = 0,
   /** DATA was sent; its reply decides what follows. */
-  waitData: 1,
+  waitData = 1,
   /** DATA was sent and its reply will not come: the first line decides. */
-  dataMaybe: 2,
-  data: 3,
+  dataMaybe = 2,
+  data = 3,
   /** A dot line with a bare LF was read; the server decides whether it ended the data. */
-  maybeEnd: 4,
-  bdat: 5,
-  waitAuth: 6,
-  authLine: 7,
-  waitTls: 8,
+  maybeEnd = 4,
+  bdat = 5,
+  waitAuth = 6,
+  authLine = 7,
+  waitTls = 8,
   /** STARTTLS was accepted. */
-  tlsDue: 9,
-  hello: 10,
+  tlsDue = 9,
+  hello = 10,
   /** After a gap or a start in mid-stream: commands or data. */
-  unknown: 11,
+  unknown = 11,
   /** As `maybeEnd`, and the server has answered with more than that line received. */
-  probeEnd: 12,
-} as const;
+  probeEnd = 12,
+}
 
 /** Whether the client's reader stands still until the server answers. */
 export function waits(mode: number): boolean {

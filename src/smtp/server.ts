@@ -14,7 +14,11 @@ const carriageReturn = 13;
 const keptBytes = 64;
 
 /** What of a reply has been read, in `X.serverMode`. */
-const State = { none: 0, multiline: 1, noise: 2 } as const;
+const enum State {
+  none = 0,
+  multiline = 1,
+  noise = 2,
+}
 
 export class ServerReader {
   readonly #store: Store;

@@ -15,7 +15,13 @@ import { Transactions } from './transactions.js';
 import { isStrong, verbOf } from './verb.js';
 
 /** Numbers of `Protocol` and `Closed` in the batch. */
-const Protocol = { unknown: 0, smtp: 1, lmtp: 2, tls: 3, notSmtp: 4 } as const;
+const enum Protocol {
+  unknown = 0,
+  smtp = 1,
+  lmtp = 2,
+  tls = 3,
+  notSmtp = 4,
+}
 const closedByQuit = 0;
 
 export interface SmtpOptions {

@@ -5,169 +5,169 @@ import { Cells } from '../lib/cells.js';
 import { Slots } from '../lib/slots.js';
 
 /** Words of a session. Chains are three words each, see `Cells`. */
-export const X = {
-  flow: 0,
+export const enum X {
+  flow = 0,
   /** Bits, see `Bit`. */
-  bits: 1,
-  clientMode: 2,
-  serverMode: 3,
-  bannerCode: 4,
-  heloChanges: 5,
-  transactions: 6,
-  accepted: 7,
-  rcptOffered: 8,
-  rcptRefused: 9,
-  authCode: 10,
-  authAttempts: 11,
+  bits = 1,
+  clientMode = 2,
+  serverMode = 3,
+  bannerCode = 4,
+  heloChanges = 5,
+  transactions = 6,
+  accepted = 7,
+  rcptOffered = 8,
+  rcptRefused = 9,
+  authCode = 10,
+  authAttempts = 11,
   /** Greeting, protocol hint and STARTTLS state: four bits each. */
-  greeting: 12,
-  startTls: 13,
-  helo: 14,
+  greeting = 12,
+  startTls = 13,
+  helo = 14,
   /** Mechanism, SNI, version and JA4 in one chain; their lengths packed in `textLengths`. */
-  texts: 17,
-  textLengths: 20,
+  texts = 17,
+  textLengths = 20,
   /** The unfinished line of each direction. */
-  clientLine: 21,
-  serverLine: 24,
+  clientLine = 21,
+  serverLine = 24,
   /** Bytes of a BDAT chunk still to come; lines of AUTH still to come. */
-  remaining: 27,
+  remaining = 27,
   /** Where in a line of the data we stand, see body.ts. */
-  lineState: 28,
+  lineState = 28,
   /** Client's acknowledgement when the data began. */
-  dataAck: 29,
+  dataAck = 29,
   /** Code of the reply that is being read, and what the server had received when it began. */
-  replyCode: 30,
-  replyAck: 31,
-  replySeq: 32,
+  replyCode = 30,
+  replyAck = 31,
+  replySeq = 32,
   /** Sequence number behind the last byte of the server. */
-  serverNext: 33,
+  serverNext = 33,
   /** Entries without an answer. */
-  queueHead: 34,
-  queueTail: 35,
-  queueCount: 36,
+  queueHead = 34,
+  queueTail = 35,
+  queueCount = 36,
   /** The transaction that is open for the server, and the one the client writes to. */
-  tx: 37,
-  clientTx: 38,
+  tx = 37,
+  clientTx = 38,
   /** The last acknowledgement of a reply, for reading one side only. */
-  lastReplyAck: 39,
-  gaps: 40,
+  lastReplyAck = 39,
+  gaps = 40,
   /** Sixteen counters of 8 bits; 40-41 is a float64. */
-  anomalies: 42,
+  anomalies = 42,
   /** Client's acknowledgement before its last gap. */
-  gapAck: 46,
+  gapAck = 46,
   /** Where a dot line with a bare LF ended, while we wait to see whether it ended the data. */
-  dubiousEnd: 47,
+  dubiousEnd = 47,
   /** When the last transaction ended (float64). */
-  lastEnd: 48,
-} as const;
+  lastEnd = 48,
+}
 export const sessionWords = 50;
 
 /** Bits of a session. */
-export const Bit = {
-  mailPort: 1 << 0,
+export const enum Bit {
+  mailPort = 1 << 0,
   /** The server's stream is seen from its first byte, and no greeting was read yet. */
-  bannerDue: 1 << 1,
-  quit: 1 << 2,
+  bannerDue = 1 << 1,
+  quit = 1 << 2,
   /** A verb that only SMTP clients say was seen. */
-  strong: 1 << 3,
-  verb: 1 << 4,
-  banner: 1 << 5,
-  lmtp: 1 << 6,
-  implicitTls: 1 << 8,
+  strong = 1 << 3,
+  verb = 1 << 4,
+  banner = 1 << 5,
+  lmtp = 1 << 6,
+  implicitTls = 1 << 8,
   /** Client bytes that are no commands; server bytes that are no reply. */
-  clientNoise: 1 << 9,
-  serverNoise: 1 << 10,
+  clientNoise = 1 << 9,
+  serverNoise = 1 << 10,
   /** Replies were lost: which one answers what is not known until a provable place. */
-  resync: 1 << 11,
+  resync = 1 << 11,
   /** Commands may have been lost before what is read now. */
-  uncertain: 1 << 12,
-  reply: 1 << 13,
+  uncertain = 1 << 12,
+  reply = 1 << 13,
   /** The server has said STARTTLS. */
-  starttlsOffered: 1 << 14,
+  starttlsOffered = 1 << 14,
   /** After a gap: the server's line at hand is thrown away up to its end. */
-  discardServer: 1 << 16,
-  auth: 1 << 17,
+  discardServer = 1 << 16,
+  auth = 1 << 17,
   /** The server will not answer behind a dot line: judge it by what follows. */
-  forced: 1 << 19,
+  forced = 1 << 19,
   /** The session's first client bytes have been looked at. */
-  begun: 1 << 20,
+  begun = 1 << 20,
   /** Bytes of the client, of the server were read. */
-  clientSeen: 1 << 21,
-  serverSeen: 1 << 22,
+  clientSeen = 1 << 21,
+  serverSeen = 1 << 22,
   /** The BDAT chunk at hand is the message's last. */
-  lastChunk: 1 << 23,
+  lastChunk = 1 << 23,
   /** Read from the server's side alone: its greeting and EHLO are behind us. */
-  ready: 1 << 24,
+  ready = 1 << 24,
   /** The client's line at hand is longer than what is kept of it. */
-  longLine: 1 << 25,
+  longLine = 1 << 25,
   /** The capture seems to have begun inside a message: what looks like a command proves nothing. */
-  inMessage: 1 << 26,
-} as const;
+  inMessage = 1 << 26,
+}
 
 /** Words of a transaction. */
-export const T = {
-  bits: 0,
-  mailCode: 1,
-  mailFrom: 2,
-  rcptHead: 5,
-  rcptTail: 6,
-  rcptCount: 7,
-  rcptDropped: 8,
-  rcptAccepted: 9,
-  rcptDeferred: 10,
-  dataCode: 11,
-  finalCode: 12,
-  label: 14,
-  labelCode: 15,
-  bytes: 18,
-  sizeDeclared: 20,
-  started: 22,
-  gapsBase: 24,
-  subject: 26,
-  headerState: 29,
-  finalBest: 30,
-  rcptUnknown: 31,
-} as const;
+export const enum T {
+  bits = 0,
+  mailCode = 1,
+  mailFrom = 2,
+  rcptHead = 5,
+  rcptTail = 6,
+  rcptCount = 7,
+  rcptDropped = 8,
+  rcptAccepted = 9,
+  rcptDeferred = 10,
+  dataCode = 11,
+  finalCode = 12,
+  label = 14,
+  labelCode = 15,
+  bytes = 18,
+  sizeDeclared = 20,
+  started = 22,
+  gapsBase = 24,
+  subject = 26,
+  headerState = 29,
+  finalBest = 30,
+  rcptUnknown = 31,
+}
 export const txWords = 32;
 
 /** Bits of a transaction. */
-export const TxBit = {
-  mail: 1 << 0,
+export const enum TxBit {
+  mail = 1 << 0,
   /** Data were announced (354) or a chunk was taken. */
-  data: 1 << 1,
-  chunking: 1 << 2,
+  data = 1 << 1,
+  chunking = 1 << 2,
   /** The end of the data was seen or shown by the reply behind it. */
-  ended: 1 << 3,
-  headers: 1 << 4,
+  ended = 1 << 3,
+  headers = 1 << 4,
   /** There may have been a MAIL that we did not see; void unless data follow. */
-  tentative: 1 << 5,
+  tentative = 1 << 5,
   /** The server side of the connection was not seen. */
-  clientOnly: 1 << 6,
+  clientOnly = 1 << 6,
   /** A reply that would have decided was lost. */
-  lostReply: 1 << 8,
+  lostReply = 1 << 8,
   /** Bytes of the data were lost: their end may have been among them. */
-  gapInData: 1 << 11,
+  gapInData = 1 << 11,
   /** A MAIL may have been lost in it: what came behind is not provably its own. */
-  doubtful: 1 << 12,
+  doubtful = 1 << 12,
   /** Bytes of the server were lost while the data came: the final reply may be among them. */
-  gapInReplies: 1 << 13,
-} as const;
+  gapInReplies = 1 << 13,
+}
 
 /** Words of an entry: a command that waits for its reply, then a recipient of a transaction. */
-export const E = {
-  next: 0,
-  verb: 1,
+export const enum E {
+  next = 0,
+  verb = 1,
   /** Sequence number behind it, and what its sender had received. */
-  end: 2,
-  ack: 3,
-  text: 4,
-  code: 7,
+  end = 2,
+  ack = 3,
+  text = 4,
+  code = 7,
   /** MAIL: its transaction; BDAT: 1 for LAST; recipient: LMTP's final code. */
-  value: 8,
-  tx: 9,
-  time: 10,
-  size: 12,
-} as const;
+  value = 8,
+  tx = 9,
+  time = 10,
+  size = 12,
+}
 export const entryWords = 14;
 
 /** Longest name that is kept (RFC 5321 section 4.5.3.1 allows 255 and 256). */

@@ -10,7 +10,12 @@ const helloBytesMax = 16384;
 const attemptsMax = 64;
 
 /** Bits of `X.textLengths`. */
-export const TextLength = { mechanism: 0, sni: 5, version: 13, ja4: 17 } as const;
+export const enum TextLength {
+  mechanism = 0,
+  sni = 5,
+  version = 13,
+  ja4 = 17,
+}
 
 export class TlsReader {
   readonly #store: Store;

@@ -10,7 +10,13 @@ import { Verb } from './verb.js';
 const badSequence = 503;
 
 /** Numbers of `Outcome` in the batch. */
-const Outcome = { accepted: 0, rejected: 1, deferred: 2, aborted: 3, unknown: 4 } as const;
+const enum Outcome {
+  accepted = 0,
+  rejected = 1,
+  deferred = 2,
+  aborted = 3,
+  unknown = 4,
+}
 
 export class Transactions {
   readonly #store: Store;

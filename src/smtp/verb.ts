@@ -2,32 +2,32 @@
 // case bit cleared: no string, no regular expression.
 
 /** What a client's line was; `gap` and below are entries of the dialogue that are no commands. */
-export const Verb = {
-  unknown: 0,
-  ehlo: 1,
-  helo: 2,
-  lhlo: 3,
-  mail: 4,
-  rcpt: 5,
-  data: 6,
-  bdat: 7,
-  rset: 8,
-  quit: 9,
-  auth: 10,
-  startTls: 11,
-  noop: 12,
-  vrfy: 13,
-  expn: 14,
-  help: 15,
-  xclient: 16,
-  other: 17,
+export const enum Verb {
+  unknown = 0,
+  ehlo = 1,
+  helo = 2,
+  lhlo = 3,
+  mail = 4,
+  rcpt = 5,
+  data = 6,
+  bdat = 7,
+  rset = 8,
+  quit = 9,
+  auth = 10,
+  startTls = 11,
+  noop = 12,
+  vrfy = 13,
+  expn = 14,
+  help = 15,
+  xclient = 16,
+  other = 17,
   /** The end of data was sent. */
-  dataEnd: 18,
+  dataEnd = 18,
   /** A client's answer inside AUTH. */
-  authLine: 19,
+  authLine = 19,
   /** Bytes of the client were lost: an unknown number of commands. */
-  gap: 20,
-} as const;
+  gap = 20,
+}
 
 function packed(word: string): number {
   let value = 0;

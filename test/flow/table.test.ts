@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Packet } from '../../src/decode/packet.js';
-import { F, FlowTable, flowWords } from '../../src/flow/table.js';
+import { F, FlowTable, Words } from '../../src/flow/table.js';
 import { Random } from '../../src/lib/random.js';
 
 interface End {
@@ -170,7 +170,7 @@ describe('flow table', () => {
       const p = packetOf(4, a, b, tags);
       if (table.find(p) < 0) made.push([p, table.insert(p, 0)]);
     }
-    const hashes = new Set(made.map(([, slot]) => table.words[slot * flowWords + F.hash]));
+    const hashes = new Set(made.map(([, slot]) => table.words[slot * Words.flow + F.hash]));
     expect(hashes.size).toBe(1);
     expect(made.length).toBeGreaterThanOrEqual(4);
     const [, first] = made.shift()!;
@@ -184,15 +184,15 @@ describe('flow table', () => {
       table.find(numbered(index));
       return table.insert(numbered(index), 0);
     });
-    table.words.fill(77, slots[1]! * flowWords + F.first, slots[1]! * flowWords + F.clientIsn);
+    table.words.fill(77, slots[1]! * Words.flow + F.first, slots[1]! * Words.flow + F.clientIsn);
     table.remove(slots[1]!);
     expect(table.extent).toBe(3);
     table.find(numbered(9));
     expect(table.insert(numbered(9), 1)).toBe(slots[1]);
     expect(table.extent).toBe(3);
     expect(table.find(numbered(1))).toBe(-1);
-    expect(table.words[slots[1]! * flowWords + F.packets]).toBe(0);
-    expect(table.words[slots[1]! * flowWords + F.state]).toBe(0);
+    expect(table.words[slots[1]! * Words.flow + F.packets]).toBe(0);
+    expect(table.words[slots[1]! * Words.flow + F.state]).toBe(0);
   });
 
   it('names the client by side, whoever sent the first packet', () => {
@@ -200,8 +200,8 @@ describe('flow table', () => {
     const p = numbered(5);
     table.find(p);
     const slot = table.insert(p, 1);
-    expect(table.words[slot * flowWords + F.server + 3]).toBe(p.src3);
-    expect(table.words[slot * flowWords + F.ports]! >>> 16).toBe(25);
+    expect(table.words[slot * Words.flow + F.server + 3]).toBe(p.src3);
+    expect(table.words[slot * Words.flow + F.ports]! >>> 16).toBe(25);
     table.find(p);
     expect(table.side).toBe(1);
   });

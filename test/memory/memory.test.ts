@@ -17,7 +17,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Truth } from '../../bench/generate/script.js';
 import { defaultConfig } from '../../src/config.js';
-import { FlowTable, flowWords } from '../../src/flow/table.js';
+import { FlowTable, Words } from '../../src/flow/table.js';
 import { Cells, cellBytes } from '../../src/lib/cells.js';
 import { limitsOf } from '../../src/limits.js';
 import type { Stats } from '../../src/output/stats.js';
@@ -143,7 +143,7 @@ describe('a SYN flood over live sessions', () => {
 
 describe('what a connection costs', () => {
   const { flowsMax } = limitsOf(defaultConfig().flow.memory_bytes);
-  const slot = flowWords * 4;
+  const slot = Words.flow * 4;
   // The index of a full table: 8 of 12 bytes an entry; the rest is the old one while it doubles.
   const flow = slot + ((FlowTable.size(flowsMax) / flowsMax - slot) * 2) / 3;
   const cell = Cells.size(1);
