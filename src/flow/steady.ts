@@ -1,6 +1,6 @@
 // The short way through the flow stage, for the packets that nearly all traffic is made of: an
 // acknowledgement, or the next bytes, of a connection that stands open, where nothing waits and
-// nothing is doubtful. It does nothing that `Flows` would not do with the same packet; it does that in
+// nothing is doubtful. It does nothing that `Flows` would not do with the same packet; it does so in
 // one function, and looks at the state once: a sixth less time for the whole stage.
 
 import { type Packet, Tcp } from '../decode/packet.js';
