@@ -39,6 +39,7 @@ const systemPackages = {
     iproute2: ['ip'],
     openssl: ['openssl'],
     zstd: ['zstd'],
+    rsyslog: ['/usr/sbin/rsyslogd'],
   },
 };
 

@@ -4,6 +4,7 @@
 import type { Alert, Decision } from '../decide/decision.js';
 import { category, signatureId } from '../decide/signatures.js';
 import type { Sample, Severity } from '../detect/finding.js';
+import { isoTime } from '../lib/iso-time.js';
 
 /** `alert.severity` as EVE counts: 1 is the worst. */
 export const severityNumbers: Readonly<Record<Severity, 1 | 2 | 3>> = {
@@ -58,7 +59,7 @@ export function decisionFields(decision: Decision): Fields {
       state,
       scope,
       rule: { id: rule.id, version: rule.version },
-      until: eventTime(decision.until),
+      until: isoTime(decision.until, '+0000'),
       level,
       mode,
       ...(decision.supersedes !== null && { supersedes: decision.supersedes }),
@@ -73,7 +74,7 @@ function connectionOf(flow: NonNullable<Alert['flow']>): Fields {
 }
 
 function sampleOf({ time, ...rest }: Sample): Fields {
-  return { time: eventTime(time), ...rest };
+  return { time: isoTime(time, '+0000'), ...rest };
 }
 
 /** The network address of a prefix. */
@@ -85,12 +86,4 @@ function addressOf(cidr: string): string {
 function shortCidr(cidr: string): string {
   const whole = cidr.includes(':') ? '/128' : '/32';
   return cidr.endsWith(whole) ? cidr.slice(0, -whole.length) : cidr;
-}
-
-/** ISO 8601 with microseconds, as in every event. */
-export function eventTime(micros: number): string {
-  const date = new Date(Math.floor(micros / 1000));
-  if (Number.isNaN(date.getTime())) return 'an impossible time';
-  const rest = String(Math.floor(micros % 1000)).padStart(3, '0');
-  return `${date.toISOString().slice(0, -1)}${rest}+0000`;
 }
