@@ -16,8 +16,6 @@ export const steerTypes: readonly number[] = [
 /** Multiplier of the hash: 2 to the 32 divided by the golden ratio, made odd. */
 export const steerFactor = 0x9e3779b1;
 
-/** A PPP header follows; not an EtherType. */
-const pppFollows = 0x10000;
 /** Nothing that can be walked. */
 const nothing = -1;
 
@@ -54,7 +52,7 @@ const place = { at: 0 };
 function typeBehindLink(bytes: Uint8Array, from: number, to: number, link: number): number {
   switch (link) {
     case 1:
-      return typeAt(bytes, to, from + 12);
+      return typeBehindMacs(bytes, from, to);
     case 113:
       return typeAt(bytes, to, from + 14);
     case 276:
@@ -64,7 +62,7 @@ function typeBehindLink(bytes: Uint8Array, from: number, to: number, link: numbe
       return typeAt(bytes, to, from + 2);
     case 9:
     case 50:
-      return pppFollows;
+      return typeBehindPpp(bytes, to);
     case 51:
       return 0x8864;
     case 0:
@@ -80,6 +78,12 @@ function typeBehindLink(bytes: Uint8Array, from: number, to: number, link: numbe
     default:
       return nothing;
   }
+}
+
+/** The outer tag is not counted among the headers: the kernel has it stripped before it steers. */
+function typeBehindMacs(bytes: Uint8Array, from: number, to: number): number {
+  const type = typeAt(bytes, to, from + 12);
+  return type === 0x8100 || type === 0x88a8 ? typeAt(bytes, to, from + 16) : type;
 }
 
 /** Moves behind the EtherType at `at` and gives it. */
@@ -144,8 +148,6 @@ function typeBehind(bytes: Uint8Array, to: number, type: number): number {
       return typeAt(bytes, to, at + 12);
     case 0x8864:
       place.at = at + 6;
-      return pppFollows;
-    case pppFollows:
       return typeBehindPpp(bytes, to);
     default:
       // The kernel takes every length field below 1,536 for one (eth_proto_is_802_3).

@@ -30,9 +30,9 @@ const carriers: Record<string, (packet: Buffer) => Buffer> = {
   ethernet: (packet) => ethernet(packet),
   '802.1Q': (packet) => ethernet(vlan(packet, { id: 7 })),
   QinQ: (packet) => ethernet(vlan(vlan(packet, { id: 7 }), { id: 9, tpid: 0x88a8 })),
-  '8 tags': (packet) => {
+  '9 tags': (packet) => {
     let bytes = packet;
-    for (let id = 1; id <= 8; id += 1) bytes = vlan(bytes, { id });
+    for (let id = 1; id <= 9; id += 1) bytes = vlan(bytes, { id });
     return ethernet(bytes);
   },
   PPPoE: (packet) => ethernet(vlan(pppoe(packet), { id: 8 })),
@@ -97,12 +97,12 @@ describe('every encapsulation that the decoder opens', () => {
 describe('what cannot be seen goes to worker 0', () => {
   const packet = segment(four);
   let deep = packet;
-  for (let id = 1; id <= 9; id += 1) deep = vlan(deep, { id });
+  for (let id = 1; id <= 10; id += 1) deep = vlan(deep, { id });
   const labels = [1, 2, 3, 4, 5, 6, 7, 8, 9];
   it.each([
     ['ARP', ethernet(Buffer.alloc(46), { type: 0x0806 })],
     ['spanning tree', ethernet(Buffer.alloc(46, 0x42), { type: 38 })],
-    ['nine tags', ethernet(deep)],
+    ['ten tags', ethernet(deep)],
     ['nine labels', ethernet(mpls(packet, labels))],
     ['MPLS in MPLS', ethernet(mpls(ethernet(mpls(packet)), [16]))],
     ['PPP control', ethernet(Buffer.from('110000010006c02109010004', 'hex'), { type: 0x8864 })],
