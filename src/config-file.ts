@@ -16,6 +16,10 @@ export class ConfigError extends Error {
 
 const longestTimeout_s = 86_400;
 const smallestMemory = 16 * 1024 ** 2;
+/** All rings of a worker lie in one area with 31-bit places; eight interfaces must fit. */
+const ringBytes = { low: 1024 ** 2, high: 224 * 1024 ** 2 };
+/** A frame that an offload merged, 64 KiB and its headers, must fit one block. */
+const blockBytes = { low: 128 * 1024, high: 8 * 1024 ** 2 };
 const units: Readonly<Record<string, number>> = {
   '': 1,
   KiB: 1024,
@@ -177,6 +181,14 @@ function captureShape(defaults: Config) {
   return {
     interface: names.default([...capture.interface]),
     source: z.enum(['auto', 'ring', 'pcap']).default(capture.source),
+    ring: section({
+      bytes: bytesBetween(ringBytes.low, ringBytes.high).default(capture.ring.bytes),
+      block_bytes: bytesBetween(blockBytes.low, blockBytes.high)
+        .refine((size) => Number.isInteger(Math.log2(size)), 'a power of two')
+        .default(capture.ring.block_bytes),
+      retire_ms: whole(1, 1000).default(capture.ring.retire_ms),
+    }),
+    promiscuous: z.boolean().default(capture.promiscuous),
     ports: ports.default(capture.ports === 'any' ? [] : [...capture.ports]),
     workers: z
       .union([z.literal('auto'), whole(1, 256)], { error: 'auto or a whole number from 1 to 256' })
@@ -189,7 +201,7 @@ function captureShape(defaults: Config) {
 function flowShape(defaults: Config) {
   const { flow } = defaults;
   return {
-    memory_bytes: bytes.default(flow.memory_bytes),
+    memory_bytes: bytesBetween(smallestMemory).default(flow.memory_bytes),
     key_vlan: z.boolean().default(flow.key_vlan),
     timeout_half_open_s: seconds().default(flow.timeout_half_open_s),
     timeout_established_s: seconds().default(flow.timeout_established_s),
@@ -212,13 +224,22 @@ function networkShape(path: z.ZodType<string>) {
 }
 
 /** Bytes as a number, or as text with KiB, MiB or GiB. */
-const bytes = z.union([z.number(), z.string()]).transform((value, context) => {
-  const match = /^(\d+(?:\.\d+)?) ?([KMG]iB|)$/.exec(String(value));
-  const count = match === null ? Number.NaN : Math.floor(Number(match[1]) * units[match[2]!]!);
-  if (Number.isSafeInteger(count) && count >= smallestMemory) return count;
-  context.addIssue({ code: 'custom', message: 'bytes, such as 1GiB or 268435456; at least 16MiB' });
-  return z.NEVER;
-});
+/** A number of bytes, alone or with a unit. */
+function bytesBetween(low: number, high = Number.MAX_SAFE_INTEGER) {
+  const most = high === Number.MAX_SAFE_INTEGER ? '' : `, at most ${shortBytes(high)}`;
+  const message = `bytes, such as 1GiB or 268435456; at least ${shortBytes(low)}${most}`;
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const match = /^(\d+(?:\.\d+)?) ?([KMG]iB|)$/.exec(String(value));
+    const count = match === null ? Number.NaN : Math.floor(Number(match[1]) * units[match[2]!]!);
+    if (Number.isSafeInteger(count) && count >= low && count <= high) return count;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+}
+
+function shortBytes(count: number): string {
+  return count >= 1024 ** 2 ? `${count / 1024 ** 2}MiB` : `${count / 1024}KiB`;
+}
 
 /** An address prefix; bits behind its length are a mistake, because one of the two is wrong. */
 const cidr = z.string().superRefine((text, context) => {

@@ -2,12 +2,25 @@
 // constructors. The keys are those of the YAML file, so that a message names what a person wrote.
 // Reading a file is in `config-file.ts`, which is loaded only when there is one to read.
 
+/** The AF_PACKET ring of one interface in one worker. */
+export interface RingConfig {
+  /** Its size; what comes while it is full is lost, and counted. */
+  readonly bytes: number;
+  /** One block of it, a power of two: the kernel hands the ring over block by block. */
+  readonly block_bytes: number;
+  /** A block that is not full is handed over after this time. */
+  readonly retire_ms: number;
+}
+
 /** Where frames come from and what is looked at. */
 export interface CaptureConfig {
   /** Interfaces to listen on; two for an optical tap with one fibre per direction. */
   readonly interface: readonly string[];
   /** auto takes the best that this machine has; ring is AF_PACKET, pcap is libpcap. */
   readonly source: 'auto' | 'ring' | 'pcap';
+  readonly ring: RingConfig;
+  /** Whether the interface takes frames that are meant for others; a mirror port has no others. */
+  readonly promiscuous: boolean;
   /** TCP ports that carry mail; 'any' (command line only) finds SMTP by its dialogue. */
   readonly ports: readonly number[] | 'any';
   /** Packet threads; auto lets the program choose. */
@@ -129,6 +142,8 @@ const defaults: Config = freeze({
   capture: {
     interface: [],
     source: 'auto',
+    ring: { bytes: 64 * 1024 ** 2, block_bytes: 512 * 1024, retire_ms: 40 },
+    promiscuous: true,
     ports: mailPorts,
     workers: 'auto',
     tap_side: 'unknown',

@@ -7,10 +7,12 @@ import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -47,7 +49,10 @@ const stamps = {
   install: at('node_modules', '.mailweir-install.json'),
   build: at('dist', '.built'),
   demo: at('build', '.demo'),
+  addon: at('build', '.ring.json'),
 };
+/** Where src/capture/ring/addon.ts looks for it. */
+const addonFile = at('build', 'ring.node');
 
 /** A step failed in a way that one readable line explains. */
 class Stop extends Error {}
@@ -65,6 +70,7 @@ async function main(command, words) {
   checkNode();
   if (command === 'start') return start();
   if (command === 'test') return test(words);
+  if (command === 'addon') return buildAddon();
   if (command === 'lock') return completeLock();
   throw new Stop(`there is no "${command}"; npm start and npm test are the commands`);
 }
@@ -133,7 +139,12 @@ function countTests(report, status) {
 }
 
 async function setUp() {
-  install();
+  const canBuild = tools(
+    'live',
+    'Live capture needs packages that are not here (files work without)',
+  );
+  install(canBuild);
+  addon(canBuild);
   build();
 }
 
@@ -148,11 +159,7 @@ function checkNode() {
 }
 
 /** The packages of package-lock.json, exactly, and the optional one for live capture if it builds. */
-function install() {
-  const canBuild = tools(
-    'live',
-    'Live capture needs packages that are not here (files work without)',
-  );
+function install(canBuild) {
   const lock = hash([at('package-lock.json')]);
   const stamp = readStamp(stamps.install);
   const fresh = stamp?.lock === lock || (stamp === null && installedAsLocked());
@@ -176,6 +183,49 @@ function install() {
     console.log('missing): live capture is off, files work.');
   }
   writeFileSync(stamps.install, JSON.stringify({ lock, live: found, ...live }));
+}
+
+/**
+ * The capture addon, compiled where that can be; without it libpcap or files are left. Again when
+ * its source or Node's binary interface changes, or when what was missing has come.
+ */
+function addon(canBuild) {
+  if (process.platform !== 'linux') return;
+  const folder = at('src', 'capture', 'ring', 'native');
+  const sources = ['.cc', '.h', '.gyp'].flatMap((ending) => filesIn(folder, ending));
+  const state = { digest: hash(sources), abi: process.versions.modules };
+  const stamp = readStamp(stamps.addon);
+  const same = stamp?.digest === state.digest && stamp.abi === state.abi;
+  if (same && (stamp.tried || !canBuild) && existsSync(addonFile) === stamp.built) return;
+  mkdirSync(at('build'), { recursive: true });
+  rmSync(addonFile, { force: true });
+  if (canBuild) compile(folder);
+  const built = existsSync(addonFile);
+  if (canBuild && !built) {
+    console.log('The capture addon could not be built (see above): libpcap is used instead of it.');
+  }
+  writeFileSync(stamps.addon, JSON.stringify({ ...state, tried: canBuild, built }));
+}
+
+/** `npm run addon`: only that, for who works on it. */
+function buildAddon() {
+  addon(tools('live', 'The addon needs packages that are not here'));
+  return existsSync(addonFile) ? 0 : 1;
+}
+
+/** Runs node-gyp with Node's own headers, so that nothing is fetched. */
+function compile(folder) {
+  say('node-gyp rebuild (the capture addon)');
+  const nodedir = dirname(dirname(process.execPath));
+  const gyp = at('node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  const words = ['rebuild', '--silent', '-C', folder, `--nodedir=${nodedir}`];
+  const { status } = spawnSync(process.execPath, [gyp, ...words], { stdio: 'inherit', cwd: root });
+  const made = join(folder, 'build', 'Release', 'ring.node');
+  if (status !== 0 || !existsSync(made)) return;
+  // Beside and then in place: a running daemon keeps the file that it has open.
+  copyFileSync(made, `${addonFile}.new`);
+  renameSync(`${addonFile}.new`, addonFile);
+  rmSync(join(folder, 'build'), { recursive: true, force: true });
 }
 
 /** Whether somebody ran `npm ci` by hand: every package that must be there is, in its version. */
@@ -373,6 +423,11 @@ function filesUnder(folder, ending) {
       return entry.name.endsWith(ending) ? [path] : [];
     })
     .sort();
+}
+
+function filesIn(folder, ending) {
+  const names = readdirSync(folder).filter((name) => name.endsWith(ending));
+  return names.sort().map((name) => join(folder, name));
 }
 
 function hash(paths) {

@@ -39,9 +39,9 @@ export async function run(options: RunOptions): Promise<number> {
   check(options);
   const config = await settings(options.config, undefined);
   const live = options.replay === undefined;
-  const sources = live ? await interfaces(options, config) : [await file(options, config)];
-  const out = new Out({ path: options.output ?? '-', append: true });
   const log = await logger();
+  const sources = live ? await interfaces(options, config, log) : [await file(options, config)];
+  const out = new Out({ path: options.output ?? '-', append: true });
   const events = options.format === 'eve' ? await eve(out, config, options) : quiet(log);
   const daemon = new Daemon(config, sources, { out, events, log, live });
   return daemon.run();
@@ -62,7 +62,7 @@ function check(options: RunOptions): void {
   }
 }
 
-async function interfaces(options: RunOptions, config: Config): Promise<Source[]> {
+async function interfaces(options: RunOptions, config: Config, log: Logger): Promise<Source[]> {
   const { capture } = config;
   const names = options.interface === undefined ? capture.interface : [options.interface];
   if (names.length === 0) {
@@ -71,9 +71,8 @@ async function interfaces(options: RunOptions, config: Config): Promise<Source[]
         '--config, or --replay FILE',
     );
   }
-  const { openLivePcap } = await import('../capture/live-pcap.js');
-  const { ports } = capture;
-  return names.map((name) => openLivePcap(name, ports === 'any' ? {} : { ports }));
+  const { liveSources } = await import('./live.js');
+  return liveSources(capture, names, log);
 }
 
 async function file(options: RunOptions, config: Config): Promise<Source> {

@@ -1,5 +1,5 @@
-// The two programs of the ring, run by a plain interpreter: steering is steer.ts to the bit, and the
-// filter loses nothing in which the decoder would find mail.
+// The two programs of the ring, run by a plain interpreter: steering is steer.ts to the bit, and
+// the filter loses nothing in which the decoder would find mail.
 
 import { describe, expect, it } from 'vitest';
 import * as frame from '../../bench/generate/frame.js';
@@ -122,7 +122,6 @@ describe(`the filter (MAILWEIR_SEED=${seed})`, () => {
   it('without tunnels refuses them', () => {
     const closed = new Machine(filterProgram({ ...plan, tunnels: false })!);
     for (const { bytes, link, tunnel, name } of cases) {
-      // ERSPAN inside PPPoE and MPLS lies deeper than it is worth looking.
       if (link === 1) expect(passes(bytes, closed), name).toBe(!tunnel);
     }
   });

@@ -1,5 +1,5 @@
-// Frames for the filters of live capture, by situation, and whether each is to pass. The filter is for
-// ports 25, 465, 587 and 2525.
+// Frames for the filters of live capture, by situation, and whether each is to pass. The filter is
+// for ports 25, 465, 587 and 2525.
 
 /** Ethernet with the given EtherTypes and tags, then the bytes of the packet. */
 export function ethernet(types: number[], packet: Buffer): Buffer {

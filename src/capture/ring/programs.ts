@@ -10,7 +10,7 @@
 import { steerFactor, steerHeadersMax, steerLabelsMax, steerTypes } from '../steer.js';
 import { Assembler, Code, type Label } from './bpf.js';
 
-/** Offset that gives the frame's EtherType behind the stripped tag: SKF_AD_OFF + SKF_AD_PROTOCOL. */
+/** Offset that gives the EtherType behind the stripped tag: SKF_AD_OFF + SKF_AD_PROTOCOL. */
 const protocolOffset = 0xfffff000;
 /** What a filter returns for a frame that is wanted: the bytes to keep. */
 const keepAll = 0x40000;
@@ -284,9 +284,6 @@ function walkLabels(asm: Assembler, exits: Exits, labels: number): void {
   const word = asm.label();
   const plausible = asm.label();
   const zero = asm.label();
-  const four = asm.label();
-  const six = asm.label();
-  const fits = asm.label();
   const end = asm.label();
   // Short of this there is nothing to guess; the load ends the program.
   asm.emit(Code.loadHalf, 16);
@@ -300,7 +297,6 @@ function walkLabels(asm: Assembler, exits: Exits, labels: number): void {
   asm.branch(Code.jumpEqual, 4, exits.ip4, null);
   asm.branch(Code.jumpEqual, 6, exits.ip6, null);
   asm.branch(Code.jumpEqual, 1, exits.unseen, ethernet);
-
   asm.place(zero);
   asm.emit(Code.loadHalf, 16);
   asm.among(steerTypes, word);
@@ -309,8 +305,22 @@ function walkLabels(asm: Assembler, exits: Exits, labels: number): void {
   asm.place(word);
   typeAt(asm, 16);
   asm.jump(end);
-
   asm.place(plausible);
+  walkDoubtful(asm, exits, ethernet);
+  asm.place(ethernet);
+  typeAt(asm, 12);
+  asm.place(end);
+}
+
+/**
+ * A version of IP in memory, and a plausible EtherType: it is IP where the length fits the frame.
+ * Falls through, or goes to `ethernet`, where it is not.
+ */
+function walkDoubtful(asm: Assembler, exits: Exits, ethernet: Label): void {
+  const four = asm.label();
+  const six = asm.label();
+  const fits = asm.label();
+  const tooLong = asm.label();
   asm.emit(Code.loadMemory, Memory.size);
   asm.branch(Code.jumpEqual, 4, four, null);
   asm.branch(Code.jumpEqual, 6, six, ethernet);
@@ -325,8 +335,6 @@ function walkLabels(asm: Assembler, exits: Exits, labels: number): void {
   asm.emit(Code.loadHalf, 4);
   asm.emit(Code.add, 40);
   asm.place(fits);
-  // A is the length that IP claims; it must lie in the frame.
-  const tooLong = asm.label();
   asm.emit(Code.store, Memory.type);
   asm.emit(Code.storeIndex, Memory.index);
   asm.emit(Code.loadLength);
@@ -339,7 +347,4 @@ function walkLabels(asm: Assembler, exits: Exits, labels: number): void {
   asm.branch(Code.jumpEqual, 4, exits.ip4, exits.ip6);
   asm.place(tooLong);
   asm.emit(Code.indexMemory, Memory.index);
-  asm.place(ethernet);
-  typeAt(asm, 12);
-  asm.place(end);
 }

@@ -1,0 +1,10 @@
+{
+  "targets": [
+    {
+      "target_name": "ring",
+      "sources": ["module.cc", "ring.cc", "privileges.cc"],
+      "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-fno-exceptions"],
+      "defines": ["NAPI_VERSION=8"]
+    }
+  ]
+}
