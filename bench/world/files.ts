@@ -105,7 +105,7 @@ export interface CaptureOptions {
 export function writeWorld(o: CaptureOptions): Generated {
   const rng = new Rng(o.seed ^ 0x70636170);
   const pools = makePools(o.seed);
-  const mirror = new Mirror(o.mirror, rng);
+  const mirror = new Mirror(o.mirror, new Rng(o.seed ^ 0x6d697272));
   let told = 0;
   const plans = function* () {
     for (const talk of o.talks) {

@@ -83,18 +83,21 @@ export class Domains {
   readonly all: readonly Domain[];
   readonly outages: Outage[] = [];
 
-  constructor(rng: Rng, count: number, space: readonly Range[]) {
-    let next = 0;
+  constructor(rng: Rng, count: number, space: Range) {
+    const taken = new Set<number>();
+    const free = (block: number) => {
+      let at = block * 254 + rng.int(254);
+      while (taken.has(at)) at = (at + 1) % 62_000;
+      taken.add(at);
+      return space.at(at);
+    };
     this.all = Array.from({ length: count }, (_, at): Domain => {
       // The first ones are large providers with several servers, as most mail goes to such.
       const servers = at < 6 ? 6 : rng.between(1, 2);
-      const block = (at * 7919) % 250;
+      const block = (at * 7919) % 244;
       return {
         name: `d${at}.example`,
-        servers: Array.from({ length: servers }, () => {
-          next++;
-          return space[at % space.length]!.at((block * 254 + next) % 62_000);
-        }),
+        servers: Array.from({ length: servers }, () => free(block)),
         takesAll: rng.chance(0.1),
         greylists: rng.chance(0.08),
         checks: rng.chance(0.6),
@@ -136,7 +139,7 @@ export function largeGround(rng: Rng): Ground {
     infrastructure: new Range('198.18.104.0/24'),
     housing: new Range('198.18.112.0/20'),
     dynamic6: '2001:db8:25:4',
-    domains: new Domains(rng, 600, [outside[0]!]),
+    domains: new Domains(rng, 600, outside[0]!),
   };
 }
 
@@ -152,7 +155,7 @@ export function smallGround(rng: Rng): Ground {
     infrastructure: new Range('203.0.113.240/28'),
     housing: new Range('203.0.113.160/27'),
     dynamic6: '2001:db8:25:4',
-    domains: new Domains(rng, 60, [outside[0]!]),
+    domains: new Domains(rng, 60, outside[0]!),
   };
 }
 

@@ -1,6 +1,6 @@
 // Which worlds there are: how many of each kind, and from which ranges their habits are drawn.
-// Tuning seeds and held-back seeds draw from different ranges, so that what was fitted to the
-// first is not praised for it on the second.
+// Tuning seeds and held-back seeds draw from different ranges, so that what was fitted to the first
+// is not praised for it on the second.
 
 import type { Spread } from './source.js';
 import type { Mix } from './world.js';

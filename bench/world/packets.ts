@@ -1,5 +1,5 @@
-// A talk as a plan of packets: the words of both sides in the manners of the client and the make
-// of the server. `engine.ts` of bench/generate plays it; what is said here is said on the wire.
+// A talk as a plan of packets: the words of both sides in the manners of the client and the make of
+// the server. `engine.ts` of bench/generate plays it; what is said here is said on the wire.
 
 import type { Dialect } from '../generate/dialect.js';
 import { makeMessage } from '../generate/message.js';

@@ -1,6 +1,6 @@
-// Honest mail servers of the ISP and its customers: ordinary ones, newsletters with clean and
-// stale lists, mailing lists, and servers that ask back whether a sender exists. Some are missing
-// from the register; they behave as the others do.
+// Honest mail servers of the ISP and its customers: ordinary ones, newsletters with clean and stale
+// lists, mailing lists, and servers that ask back whether a sender exists. Some are missing from
+// the register; they behave as the others do.
 
 import type { Domain } from './ground.js';
 import { fates, mailOf, people, Sender } from './sender.js';

@@ -1,6 +1,6 @@
 // What happens on one connection of the labelled world, as plain facts: who, when, which words and
-// which answers. A talk is not yet bytes: `packets.ts` writes it as frames and `rows.ts` as rows
-// of the batch layout, so that one world can be read both ways. Nothing here knows a detector.
+// which answers. A talk is not yet bytes: `packets.ts` writes it as frames and `rows.ts` as rows of
+// the batch layout, so that one world can be read both ways. Nothing here knows a detector.
 
 /** What a server answers; the wording of each make is in `wording.ts`. */
 export type Answer =
