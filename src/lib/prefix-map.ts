@@ -74,15 +74,24 @@ export class PrefixList {
 }
 
 export class PrefixMap {
+  readonly list: PrefixList;
   /** For each prefix the next shorter one that covers it, or an equal one added before; else -1. */
   readonly parents: Int32Array;
   readonly #four: Ranges4;
   readonly #six: Ranges6;
 
+  /** `list` is not added to any more. */
   constructor(list: PrefixList) {
+    this.list = list;
     this.parents = new Int32Array(list.count).fill(-1);
     this.#four = new Ranges4(disjoint(list, true, this.parents));
     this.#six = new Ranges6(disjoint(list, false, this.parents));
+  }
+
+  /** The number of the equal prefix that was added before, or -1. */
+  twin(index: number): number {
+    const parent = this.parents[index]!;
+    return parent >= 0 && this.list.bits(parent) === this.list.bits(index) ? parent : -1;
   }
 
   /**
@@ -97,8 +106,8 @@ export class PrefixMap {
 
 /** Disjoint ranges in order: four words for each start, and the prefix there or -1. */
 class Disjoint {
-  starts: Int32Array;
-  values: Int32Array;
+  readonly starts: Int32Array;
+  readonly values: Int32Array;
   count = 0;
 
   constructor(most: number) {
@@ -107,22 +116,25 @@ class Disjoint {
   }
 
   /** From here on it is `value`. A range that would be empty is replaced. */
-  emit(start: readonly number[], value: number): void {
-    const at = (this.count - 1) * 4;
-    const same = this.count > 0 && start.every((word, i) => this.starts[at + i] === word);
-    if (!same) {
-      this.starts.set(start, this.count * 4);
+  emit(w0: number, w1: number, w2: number, w3: number, value: number): void {
+    const { starts } = this;
+    const last = (this.count - 1) * 4;
+    const isSame =
+      this.count > 0 &&
+      starts[last + 3] === w3 &&
+      starts[last + 2] === w2 &&
+      starts[last + 1] === w1 &&
+      starts[last] === w0;
+    if (!isSame) {
+      const at = this.count * 4;
+      starts[at] = w0;
+      starts[at + 1] = w1;
+      starts[at + 2] = w2;
+      starts[at + 3] = w3;
       this.count += 1;
     }
     this.values[this.count - 1] = value;
   }
-}
-
-/** A prefix that is open while the sweep is inside it. */
-interface Open {
-  /** The first address behind it; all zero behind the last. */
-  readonly end: readonly number[];
-  readonly value: number;
 }
 
 /** Sweeps over the prefixes of one IP version in order of address and length; fills `parents`. */
@@ -130,19 +142,22 @@ function disjoint(list: PrefixList, four: boolean, parents: Int32Array): Disjoin
   const order = sorted(list, four);
   const ranges = new Disjoint(order.length * 2 + 1);
   const beyond = four ? 0x10000 : 0;
-  const open: Open[] = [];
+  // Prefixes that the sweep is inside of. Equal ones nest too, so there is no bound but their number.
+  const open: number[] = [];
+  const end = new Int32Array(4);
   const close = (): void => {
-    const { end } = open.pop()!;
-    const isLast = end[2] === beyond && end[0] === 0 && end[1] === 0 && end[3] === 0;
-    if (!isLast) ranges.emit(end, open.at(-1)?.value ?? -1);
+    setBehind(end, list, open.pop()!);
+    const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = end;
+    const isLast = w2 === beyond && w0 === 0 && w1 === 0 && w3 === 0;
+    if (!isLast) ranges.emit(w0, w1, w2, w3, open.at(-1) ?? -1);
   };
-  ranges.emit([0, 0, four ? 0xffff : 0, 0], -1);
+  ranges.emit(0, 0, four ? 0xffff : 0, 0, -1);
   for (const value of order) {
-    while (open.length > 0 && !covers(list, open.at(-1)!.value, value)) close();
-    parents[value] = open.at(-1)?.value ?? -1;
-    const start = [0, 1, 2, 3].map((at) => list.word(value, at));
-    ranges.emit(start, value);
-    open.push({ end: behind(start, list.bits(value)), value });
+    while (open.length > 0 && !covers(list, open.at(-1)!, value)) close();
+    parents[value] = open.at(-1) ?? -1;
+    const w0 = list.word(value, 0);
+    ranges.emit(w0, list.word(value, 1), list.word(value, 2), list.word(value, 3), value);
+    open.push(value);
   }
   while (open.length > 0) close();
   return ranges;
@@ -158,10 +173,11 @@ function covers(list: PrefixList, outer: number, inner: number): boolean {
   return true;
 }
 
-/** The first address behind a prefix. */
-function behind(start: readonly number[], bits: number): number[] {
-  const end = [...start];
-  if (bits === 0) return [0, 0, 0, 0];
+/** Sets `end` to the first address behind prefix `index`; all zero behind the last of all. */
+function setBehind(end: Int32Array, list: PrefixList, index: number): void {
+  for (let at = 0; at < 4; at++) end[at] = list.word(index, at);
+  const bits = list.bits(index);
+  if (bits === 0) return;
   let at = (bits - 1) >> 5;
   let carry = 1 << (31 - ((bits - 1) & 31));
   for (; at >= 0 && carry !== 0; at--) {
@@ -169,7 +185,6 @@ function behind(start: readonly number[], bits: number): number[] {
     end[at] = sum | 0;
     carry = sum > 0xffffffff ? 1 : 0;
   }
-  return end;
 }
 
 /** Numbers of one IP version by address, then length, then number: a radix sort, byte by byte. */

@@ -58,6 +58,10 @@ function valuesOf(
 ): readonly string[] {
   const cell = row.cell(index);
   if (cell === '') return none;
+  if (!/\s/.test(cell)) {
+    const value = read(cell);
+    return value === null ? none : [value];
+  }
   const texts = cell.split(/\s+/);
   if (texts.length > valuesMax) {
     row.wrong(index, `${texts.length} values; at most ${valuesMax}`);
@@ -68,7 +72,7 @@ function valuesOf(
 }
 
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-// Service names begin with an underscore; nobody forbids it to a mail domain's parents.
+// An underscore is in no host name, but in names that mail is sent to.
 const upper = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const ldh = new RegExp(`^(?=.{1,253}$)(?:${upper}\\.)*${label}$`);
 

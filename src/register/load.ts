@@ -15,9 +15,9 @@ import { type Column, type Row, readCsv, textOf } from './rows.js';
 import {
   type Notice,
   Role,
-  readServer,
   roleNames,
   type ServerEntry,
+  ServerReader,
   serverColumns,
   startOf,
 } from './server.js';
@@ -62,10 +62,11 @@ export async function loadRegister(settings: RegisterSettings): Promise<Register
   for (const text of network.own) if (readPrefix(text, prefix)) own.add(prefix);
   reader.ownFile(network.own_file, own);
   const { pools, prefixes: poolPrefixes } = addressPlan(network.pools);
-  const serverPrefixes = new PrefixList();
+  const serverReader = new ServerReader(offsetHours);
   const servers = await reader.entries(registers.servers, serverColumns, (row) =>
-    readServer(row, serverPrefixes, offsetHours),
+    serverReader.read(row),
   );
+  const serverPrefixes = new PrefixMap(serverReader.prefixes);
   reader.refuseOverlaps(servers, serverPrefixes, notice);
   const allowPrefixes = new PrefixList();
   const allow: AllowEntry[] = await reader.entries(registers.allow, allowColumns, (row) =>
@@ -79,13 +80,13 @@ export async function loadRegister(settings: RegisterSettings): Promise<Register
   return new Register({
     version: reader.hash.digest('hex').slice(0, 16),
     notice,
-    own,
+    own: new PrefixMap(own),
     pools,
-    poolPrefixes,
+    poolPrefixes: new PrefixMap(poolPrefixes),
     servers,
     serverPrefixes,
     allow,
-    allowPrefixes,
+    allowPrefixes: new PrefixMap(allowPrefixes),
     codes: new Codes(codes),
   });
 }
@@ -164,21 +165,20 @@ class Reader {
   }
 
   /** Two entries may have one prefix only when one is retired before the other begins. */
-  refuseOverlaps(servers: readonly ServerEntry[], prefixes: PrefixList, notice: Notice): void {
-    const { parents } = new PrefixMap(prefixes);
+  refuseOverlaps(servers: readonly ServerEntry[], prefixes: PrefixMap, notice: Notice): void {
     const mistakes = new Mistakes(this.#file.file);
-    servers.forEach((entry, index) => {
-      let other = parents[index]!;
-      for (let n = 1; other >= 0 && prefixes.bits(other) === prefixes.bits(index); n++) {
-        const { dates, line } = servers[other]!;
-        const isBefore = dates.retires <= startOf(entry.dates, notice);
-        const isBehind = entry.dates.retires <= startOf(dates, notice);
+    servers.forEach(({ dates, line }, index) => {
+      let other = prefixes.twin(index);
+      for (let n = 1; other >= 0; n++) {
+        const twin = servers[other]!;
+        const isBefore = twin.dates.retires <= startOf(dates, notice);
+        const isBehind = dates.retires <= startOf(twin.dates, notice);
         if (n > chainMax || !(isBefore || isBehind)) {
-          const message = `${entry.cidr} is in force at the same time as on line ${line}`;
-          mistakes.tell(entry.line, 1, 'cidr', `${message}; give one of them retires_at`);
+          const message = `in force at the same time as on line ${twin.line}`;
+          mistakes.tell(line, 1, 'cidr', `${message}; give one of them retires_at`);
           return;
         }
-        other = parents[other]!;
+        other = prefixes.twin(other);
       }
     });
     this.mistakes.push(...mistakes.lines());

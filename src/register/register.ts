@@ -1,8 +1,8 @@
 // The register as the detectors see it: what an address is as of a time. Built once, immutable; a
 // reload makes another one, which is swapped in between two batches. `load.ts` reads the files.
 
-import type { Prefix } from '../lib/prefix.js';
-import { type PrefixList, PrefixMap } from '../lib/prefix-map.js';
+import { Prefix, prefixText } from '../lib/prefix.js';
+import type { PrefixMap } from '../lib/prefix-map.js';
 import type { AllowEntry } from './allow.js';
 import { domainKey } from './cells.js';
 import type { Codes } from './code.js';
@@ -28,17 +28,17 @@ export interface Pool {
   readonly customerBits: number;
 }
 
-/** The parts of a register; each list of prefixes has the numbers of its entries. */
+/** The parts of a register; each map of prefixes has the numbers of its entries. */
 export interface RegisterParts {
   readonly version: string;
   readonly notice: Notice;
-  readonly own: PrefixList;
+  readonly own: PrefixMap;
   readonly pools: readonly Pool[];
-  readonly poolPrefixes: PrefixList;
+  readonly poolPrefixes: PrefixMap;
   readonly servers: readonly ServerEntry[];
-  readonly serverPrefixes: PrefixList;
+  readonly serverPrefixes: PrefixMap;
   readonly allow: readonly AllowEntry[];
-  readonly allowPrefixes: PrefixList;
+  readonly allowPrefixes: PrefixMap;
   readonly codes: Codes;
 }
 
@@ -89,11 +89,8 @@ export class Register {
   readonly codes: Codes;
   readonly notice: Notice;
   readonly #own: PrefixMap;
-  readonly #ownCount: number;
   readonly #pools: PrefixMap;
   readonly #servers: PrefixMap;
-  /** 1 where an entry has the very prefix of its parent: another time of the same address. */
-  readonly #again: Uint8Array;
   readonly #allow: PrefixMap;
   readonly #egress: OwnedPrefixes;
   readonly #hosts: Hosts;
@@ -106,12 +103,10 @@ export class Register {
     this.pools = parts.pools;
     this.allow = parts.allow;
     this.codes = parts.codes;
-    this.#own = new PrefixMap(parts.own);
-    this.#ownCount = parts.own.count;
-    this.#pools = new PrefixMap(parts.poolPrefixes);
-    this.#servers = new PrefixMap(parts.serverPrefixes);
-    this.#again = again(this.#servers, parts.serverPrefixes);
-    this.#allow = new PrefixMap(parts.allowPrefixes);
+    this.#own = parts.own;
+    this.#pools = parts.poolPrefixes;
+    this.#servers = parts.serverPrefixes;
+    this.#allow = parts.allowPrefixes;
     this.#egress = new OwnedPrefixes(parts.servers.map(({ egress }) => egress));
     this.#hosts = new Hosts(parts.servers);
     this.#relayClients = new OwnedPrefixes(parts.servers.map(({ relayClients }) => relayClients));
@@ -119,7 +114,7 @@ export class Register {
 
   /** No own prefix and no pool is known: everything is foreign. */
   get knowsNothingOwn(): boolean {
-    return this.#ownCount === 0 && this.pools.length === 0;
+    return this.#own.list.count === 0 && this.pools.length === 0;
   }
 
   /** Fills `place` for the address that it points at, as of `time` (microseconds since 1970). */
@@ -175,6 +170,13 @@ export class Register {
     return index >= 0;
   }
 
+  /** Prefix of entry `server` in its usual form. */
+  cidrOf(server: number): string {
+    const prefix = new Prefix();
+    this.#servers.list.read(server, prefix);
+    return prefixText(prefix);
+  }
+
   /** Whether the address may send to anybody through `server`. */
   mayRelay(server: number, place: Place): boolean {
     return this.#relayClients.has(server, place);
@@ -195,15 +197,15 @@ export class Register {
    * next to come, else the last that retired.
    */
   #entryAt(first: number, time: number): number {
-    if (first < 0 || this.#again[first] === 0) return first;
+    if (first < 0) return first;
     let best = first;
-    for (let index = first; ; index = this.#servers.parents[index]!) {
+    for (let index = first; index >= 0; index = this.#servers.twin(index)) {
       const { dates } = this.servers[index]!;
       const state = stateAt(dates, time, this.notice);
       if (state === ServerState.active || state === ServerState.changing) return index;
       if (this.#isNearer(dates, this.servers[best]!.dates, time)) best = index;
-      if (this.#again[index] === 0) return best;
     }
+    return best;
   }
 
   /** Of two that are not in force: one to come before one that is over, then the one closer. */
@@ -215,19 +217,10 @@ export class Register {
   }
 }
 
-/** Which entries have the very prefix of their parent. */
-function again(map: PrefixMap, list: PrefixList): Uint8Array {
-  const same = new Uint8Array(list.count);
-  for (let index = 0; index < list.count; index++) {
-    const parent = map.parents[index]!;
-    if (parent >= 0 && list.bits(parent) === list.bits(index)) same[index] = 1;
-  }
-  return same;
-}
-
 /** Domains and the servers that take mail for them. */
 class Hosts {
-  readonly #servers = new Map<string, number[]>();
+  /** One number, or a list where several take mail for a domain: most have one. */
+  readonly #servers = new Map<string, number | number[]>();
   #hasWild = false;
 
   constructor(servers: readonly ServerEntry[]) {
@@ -235,7 +228,8 @@ class Hosts {
       for (const domain of domains) {
         this.#hasWild ||= domain.startsWith('*');
         const some = this.#servers.get(domain);
-        if (some === undefined) this.#servers.set(domain, [index]);
+        if (some === undefined) this.#servers.set(domain, index);
+        else if (typeof some === 'number') this.#servers.set(domain, [some, index]);
         else some.push(index);
       }
     });
@@ -255,7 +249,8 @@ class Hosts {
 
   #hasKey(key: string, server: number): boolean {
     const some = this.#servers.get(key);
-    return some !== undefined && (server < 0 || some.includes(server));
+    if (some === undefined || server < 0) return some !== undefined;
+    return typeof some === 'number' ? some === server : some.includes(server);
   }
 }
 

@@ -1,8 +1,8 @@
 // Entries of the register of mail servers: reading them, and the state of one as of a time. What
 // the entries mean for an address is in `register.ts`.
 
-import { Prefix, prefixText } from '../lib/prefix.js';
-import type { PrefixList } from '../lib/prefix-map.js';
+import { Prefix } from '../lib/prefix.js';
+import { PrefixList } from '../lib/prefix-map.js';
 import {
   dateCell,
   domainsCell,
@@ -72,9 +72,8 @@ export interface ServerDates {
   readonly retires: number;
 }
 
+/** An entry; its prefix has the same number in a `PrefixList`. */
 export interface ServerEntry {
-  /** In its usual form. */
-  readonly cidr: string;
   readonly operator: string;
   /** A number of `Role`: registered, registeredBulk or infrastructure. */
   readonly role: number;
@@ -128,50 +127,85 @@ const noDates: ServerDates = {
   retires: Number.NaN,
 };
 
-const prefix = new Prefix();
+/** Texts and dates that are remembered while a file is read: bulk files repeat them. */
+const rememberedMax = 65_536;
 
-/**
- * Reads a row into an entry and adds its prefix to `list`, so that both have the same number. Null
- * after telling that it has no usable prefix.
- */
-export function readServer(row: Row, list: PrefixList, offsetHours: number): ServerEntry | null {
-  const hasPrefix = prefixCell(row, 0, prefix);
-  const role = serverRoles.get(row.cell(2));
-  if (role === undefined) {
-    row.wrong(2, `${shown(row.cell(2))} is none of ${[...serverRoles.keys()].join(', ')}`);
+/** Reads the rows of one file. */
+export class ServerReader {
+  /** Prefixes of the entries, with their numbers. */
+  readonly prefixes = new PrefixList();
+  readonly #offsetHours: number;
+  readonly #prefix = new Prefix();
+  // A date is five boxed numbers and a text is cut from the file's text, which would live on with
+  // it: 300 MB for a million entries that are kept once each.
+  readonly #dates = new Map<string, ServerDates>();
+  readonly #texts = new Map<string, string>();
+
+  constructor(offsetHours: number) {
+    this.#offsetHours = offsetHours;
   }
-  const entry = {
-    cidr: hasPrefix ? prefixText(prefix) : '',
-    operator: requiredCell(row, 1),
-    role: role ?? Role.registered,
-    dates: readDates(row, offsetHours),
-    domains: domainsCell(row, 8),
-    relayClients: prefixesCell(row, 9),
-    egress: prefixesCell(row, 10),
-    ratePerHour: numberCell(row, 11, 1),
-    burst: numberCell(row, 12, 1),
-    advertiser: yesCell(row, 13),
-    licence: textCell(row, 14),
-    line: row.line,
-  };
-  if (!hasPrefix) return null;
-  list.add(prefix);
-  return entry;
-}
 
-function readDates(row: Row, offsetHours: number): ServerDates {
-  let isEmpty = true;
-  for (let index = 3; index <= 7; index++) isEmpty &&= row.cell(index) === '';
-  if (isEmpty) return noDates;
-  const dates = {
-    filed: dateCell(row, 3, offsetHours),
-    starts: dateCell(row, 4, offsetHours),
-    changeFiled: dateCell(row, 5, offsetHours),
-    changes: dateCell(row, 6, offsetHours),
-    retires: dateCell(row, 7, offsetHours),
-  };
-  if (dates.retires <= dates.starts) row.wrong(7, 'not after starts_at');
-  return dates;
+  /** The entry of a row; null after telling that it has no usable prefix. */
+  read(row: Row): ServerEntry | null {
+    const hasPrefix = prefixCell(row, 0, this.#prefix);
+    const role = serverRoles.get(row.cell(2));
+    if (role === undefined) {
+      row.wrong(2, `${shown(row.cell(2))} is none of ${[...serverRoles.keys()].join(', ')}`);
+    }
+    const entry = {
+      operator: this.#keep(requiredCell(row, 1)),
+      role: role ?? Role.registered,
+      dates: this.#readDates(row),
+      domains: domainsCell(row, 8),
+      relayClients: prefixesCell(row, 9),
+      egress: prefixesCell(row, 10),
+      ratePerHour: numberCell(row, 11, 1),
+      burst: numberCell(row, 12, 1),
+      advertiser: yesCell(row, 13),
+      licence: this.#keep(textCell(row, 14)),
+      line: row.line,
+    };
+    if (!hasPrefix) return null;
+    this.prefixes.add(this.#prefix);
+    return entry;
+  }
+
+  #keep(text: string): string {
+    if (text === '') return text;
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#texts.size === rememberedMax) this.#texts.clear();
+    const copy = Buffer.from(text).toString();
+    this.#texts.set(copy, copy);
+    return copy;
+  }
+
+  #readDates(row: Row): ServerDates {
+    let cells = '';
+    for (let index = 3; index <= 7; index++) cells += `${row.cell(index)},`;
+    if (cells === ',,,,,') return noDates;
+    const known = this.#dates.get(cells);
+    if (known !== undefined) return known;
+    let isRead = true;
+    const date = (index: number): number => {
+      const micros = dateCell(row, index, this.#offsetHours);
+      isRead &&= row.cell(index) === '' || !Number.isNaN(micros);
+      return micros;
+    };
+    const dates = {
+      filed: date(3),
+      starts: date(4),
+      changeFiled: date(5),
+      changes: date(6),
+      retires: date(7),
+    };
+    if (dates.retires <= dates.starts) row.wrong(7, 'not after starts_at');
+    else if (isRead) {
+      if (this.#dates.size === rememberedMax) this.#dates.clear();
+      this.#dates.set(cells, dates);
+    }
+    return dates;
+  }
 }
 
 /** How the notice before a start is counted: calendar days, in a zone so far east of UTC. */
