@@ -142,7 +142,8 @@ function disjoint(list: PrefixList, four: boolean, parents: Int32Array): Disjoin
   const order = sorted(list, four);
   const ranges = new Disjoint(order.length * 2 + 1);
   const beyond = four ? 0x10000 : 0;
-  // Prefixes that the sweep is inside of. Equal ones nest too, so there is no bound but their number.
+  // Prefixes that the sweep is inside of. Equal ones nest too, so there is no bound but their
+  // number.
   const open: number[] = [];
   const end = new Int32Array(4);
   const close = (): void => {
