@@ -135,7 +135,17 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
     rules: section({
       directory: path.optional(),
       mode: z.enum(['observe', 'limit', 'enforce']).default(defaults.rules.mode),
+      observe_days: whole(0, 365).default(defaults.rules.observe_days),
     }),
+    appeal: section({
+      url: webAddress.optional(),
+      contact: z
+        .string()
+        .regex(/^[^\p{Cc}]{1,255}$/u, 'an address or a name')
+        .optional(),
+    }),
+    notify: section(notifyShape(defaults, path)),
+    state: section({ directory: path.default(defaults.state.directory) }),
     record: section({
       mode: z.enum(['off', 'pseudonymous', 'sealed']).default(defaults.record.mode),
       directory: path.default(defaults.record.directory),
@@ -223,6 +233,25 @@ function networkShape(path: z.ZodType<string>) {
   };
 }
 
+function notifyShape(defaults: Config, path: z.ZodType<string>) {
+  const facility = z
+    .string()
+    .regex(/^(user|mail|daemon|auth|local[0-7])$/, 'user, mail, daemon, auth, or local0 to local7');
+  const to = z
+    .string()
+    .regex(
+      /^((udp|tcp):\/\/(\[[0-9a-f:.]+\]|[^\s:/[\]]+)(:\d{1,5})?|unix:\/.+)$/i,
+      'udp://HOST:PORT, tcp://HOST:PORT, or unix:PATH of a stream socket',
+    );
+  return {
+    severity: z
+      .enum(['info', 'low', 'medium', 'high', 'critical'])
+      .default(defaults.notify.severity),
+    syslog: z.strictObject({ to, facility: facility.default('local0') }).optional(),
+    webhook: z.strictObject({ url: webAddress, secret_file: path }).optional(),
+  };
+}
+
 /** Bytes as a number, or as text with KiB, MiB or GiB. */
 /** A number of bytes, alone or with a unit. */
 function bytesBetween(low: number, high = Number.MAX_SAFE_INTEGER) {
@@ -265,6 +294,11 @@ function prefixMistake(text: string): string | null {
   if (network.toString() === ipaddr.parse(address).toString()) return null;
   return `"${text}" has bits set behind its length; did you mean ${network}/${bits}?`;
 }
+
+const webAddress = z.string().refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '';
+}, 'an address that begins with https:// or http://');
 
 const listener = z
   .string()

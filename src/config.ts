@@ -97,6 +97,39 @@ export interface RulesConfig {
   readonly directory?: string | undefined;
   /** observe, because a sensor that was just installed must not cut anybody off. */
   readonly mode: 'observe' | 'limit' | 'enforce';
+  /** Days in which a rule that is new here only observes, whatever the mode; not in a replay. */
+  readonly observe_days: number;
+}
+
+/** Who hears an appeal against an entry; told in every entry. */
+export interface AppealConfig {
+  readonly url?: string | undefined;
+  readonly contact?: string | undefined;
+}
+
+/** Where alerts and decisions go as they happen; the daemon only, never a replay. */
+export interface NotifyConfig {
+  /** Alerts of this severity and above; decisions always. */
+  readonly severity: 'info' | 'low' | 'medium' | 'high' | 'critical';
+  readonly syslog?:
+    | {
+        /** udp://HOST:PORT, tcp://HOST:PORT, or unix:PATH of a stream socket. */
+        readonly to: string;
+        readonly facility: string;
+      }
+    | undefined;
+  readonly webhook?:
+    | {
+        readonly url: string;
+        /** File whose text, without white space around it, is the key of the signature. */
+        readonly secret_file: string;
+      }
+    | undefined;
+}
+
+/** What has to outlive a restart: when each rule was first seen here. */
+export interface StateConfig {
+  readonly directory: string;
 }
 
 export interface RecordConfig {
@@ -129,6 +162,9 @@ export interface Config {
   readonly network: NetworkConfig;
   readonly registers: RegistersConfig;
   readonly rules: RulesConfig;
+  readonly appeal: AppealConfig;
+  readonly notify: NotifyConfig;
+  readonly state: StateConfig;
   readonly record: RecordConfig;
   readonly serve: ServeConfig;
 }
@@ -161,7 +197,10 @@ const defaults: Config = freeze({
   stats: { interval_s: 60 },
   network: { own: [], pools: [] },
   registers: { drop_max_percent: 10 },
-  rules: { mode: 'observe' },
+  rules: { mode: 'observe', observe_days: 7 },
+  appeal: {},
+  notify: { severity: 'low' },
+  state: { directory: '/var/lib/mailweir/state' },
   record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
   serve: {},
 });

@@ -48,6 +48,12 @@ flow: { memory_bytes: 256MiB, key_vlan: true, timeout_closed_s: 2.5 }
 decode: { checksums: strict }
 smtp: { rcpt_max: 50 }
 stats: { interval_s: 5 }
+appeal: { url: "https://isp.example/appeal", contact: abuse@isp.example }
+notify:
+  severity: medium
+  syslog: { to: "udp://192.0.2.1:514", facility: local4 }
+  webhook: { url: "https://noc.example/hook", secret_file: webhook.secret }
+state: { directory: state }
 `;
 
 describe('what is accepted', () => {
@@ -69,6 +75,9 @@ describe('what is accepted', () => {
     expect(config.rules.directory).toBe(join(folder, 'rules'));
     expect(config.record.directory).toBe('/var/lib/mailweir/record');
     expect(config.serve.policy).toBe('127.0.0.1:8226');
+    expect(config.notify.syslog?.facility).toBe('local4');
+    expect(config.notify.webhook?.secret_file).toBe(join(folder, 'webhook.secret'));
+    expect(config.state.directory).toBe(join(folder, 'state'));
   });
 
   it('two interfaces of an optical tap', async () => {
@@ -103,6 +112,10 @@ describe('what is refused', () => {
       /^mailweir\.yaml:1:20 network\.pools\.0\.role: /,
     ],
     ['serve: { http: "127.0.0.1:99999" }\n', /a port up to 65535$/],
+    ['notify: { syslog: { to: /dev/log } }\n', /^mailweir\.yaml:1:\d+ notify\.syslog\.to: udp:/],
+    ['notify: { syslog: { to: "udp://a:1", facility: x } }\n', /facility: user, mail, /],
+    ['notify: { webhook: { url: "ftp://a", secret_file: s } }\n', /begins with https:/],
+    ['notify: { webhook: { url: "https://a:b@c", secret_file: s } }\n', /begins with https:/],
     ['sensor: a\nsensor: b\n', /^mailweir\.yaml:2:1 .*unique/],
     ['a: [\n', /^mailweir\.yaml:2:1 /],
     ['- 1\n', /^mailweir\.yaml:1:1 the file: /],

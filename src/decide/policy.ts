@@ -37,7 +37,8 @@ const symmetryMin = 0.8;
 
 export interface PolicyOptions {
   readonly mode: Mode;
-  readonly profile: string;
+  /** Regulations in force, the most important first. */
+  readonly profiles: readonly string[];
   readonly sensor?: string | undefined;
   readonly appeal?: { readonly url?: string | undefined; readonly contact?: string | undefined };
   /** Version of the register in force. */
@@ -306,9 +307,10 @@ export class Policy implements FindingSink {
     { verdict, outcome, standing, finding }: Basis,
     term: Pick<Decision, 'until' | 'level' | 'supersedes'>,
   ): Decision {
-    const { digest, profile, sensor, appeal, register } = this.#options;
+    const { digest, profiles, sensor, appeal, register } = this.#options;
     const by = verdict.by.finding;
     const { id, version, sha256 } = by.rule;
+    const profile = profiles.find((name) => by.rule.profiles.includes(name)) ?? profiles[0] ?? '';
     const created = finding.time;
     const action = outcome.action as 'limit' | 'block';
     const name = digest([standing.cidr, action, id, version, created].join('|')).slice(0, 20);

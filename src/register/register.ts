@@ -1,7 +1,7 @@
 // The register as the detectors see it: what an address is as of a time. Built once, immutable; a
 // reload makes another one, which is swapped in between two batches. `load.ts` reads the files.
 
-import { Prefix, prefixText } from '../lib/prefix.js';
+import { Prefix, prefixText, readPrefix } from '../lib/prefix.js';
 import type { PrefixMap } from '../lib/prefix-map.js';
 import type { AllowEntry } from './allow.js';
 import { domainKey } from './cells.js';
@@ -175,6 +175,23 @@ export class Register {
     const prefix = new Prefix();
     this.#servers.list.read(server, prefix);
     return prefixText(prefix);
+  }
+
+  /**
+   * Shows every prefix that no list may hit: of servers, of what they send from, of the allow-list.
+   * The prefix is the same object each time.
+   */
+  eachProtected(see: (prefix: Prefix) => void): void {
+    const prefix = new Prefix();
+    for (const { list } of [this.#servers, this.#allow]) {
+      for (let index = 0; index < list.count; index++) {
+        list.read(index, prefix);
+        see(prefix);
+      }
+    }
+    for (const { egress } of this.servers) {
+      for (const text of egress) if (readPrefix(text, prefix)) see(prefix);
+    }
   }
 
   /** Whether the address may send to anybody through `server`. */

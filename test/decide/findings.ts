@@ -113,7 +113,7 @@ export class Trial {
   constructor(standing: Partial<Standing> = {}, options: Partial<PolicyOptions> = {}) {
     const all: PolicyOptions = {
       mode: 'enforce',
-      profile: 'cn-2006',
+      profiles: ['cn-2006'],
       register: '1',
       standing: ({ cidr, bits }) => ({ ...home, cidr, wide: bits < 32, ...standing }),
       digest: (text) => createHash('sha256').update(text).digest('hex'),

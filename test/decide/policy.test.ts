@@ -318,7 +318,7 @@ const home: Standing = {
 
 const base: Partial<PolicyOptions> = {
   mode: 'enforce',
-  profile: 'cn-2006',
+  profiles: ['cn-2006'],
   register: '2',
   standing: ({ cidr }) => ({ ...home, cidr }),
   digest: (text) => text,
