@@ -12,11 +12,21 @@ import { Packet } from './decode/packet.js';
 import { Figure, figureCount, statsOf } from './figures.js';
 import { Flows } from './flow/flows.js';
 import { Connection } from './flow/sink.js';
+import { SipHash } from './lib/siphash.js';
 import { limitsOf } from './limits.js';
 import type { Stats } from './output/stats.js';
 import { Smtp } from './smtp/smtp.js';
 
 const microseconds = 1e6;
+
+/** What an engine is asked for beyond what is printed. */
+export interface EngineOptions {
+  /**
+   * 16 bytes, the key of recipient and Message-ID hashes: rows then carry facts (see `RowCursor`),
+   * and failed attempts have rows. Engines whose rows meet in one detector share the key.
+   */
+  readonly factsKey?: Uint8Array | undefined;
+}
 
 export class Engine {
   readonly #decoder: Decoder;
@@ -30,8 +40,10 @@ export class Engine {
   #bytes = 0;
 
   /** Rows of finished transactions and sessions go to `sink`. */
-  constructor(config: Config, sink: RowSink) {
-    const limits = limitsOf(config.flow.memory_bytes);
+  constructor(config: Config, sink: RowSink, options: EngineOptions = {}) {
+    const { factsKey } = options;
+    const facts = factsKey === undefined ? null : new SipHash(factsKey);
+    const limits = limitsOf(config.flow.memory_bytes, facts !== null);
     const connection = new Connection();
     const describe = (flow: number): Connection => {
       this.#flows.describe(flow, connection);
@@ -39,13 +51,15 @@ export class Engine {
     };
     const seed = randomBytes(4).readInt32LE(0);
     const ports = config.capture.ports;
-    this.#rows = new RowWriter(sink, config.smtp.rcpt_max, describe);
-    this.#smtp = new Smtp({ ...limits, rcptMax: config.smtp.rcpt_max }, this.#rows, sha256);
+    const rcptMax = config.smtp.rcpt_max;
+    this.#rows = new RowWriter(sink, rcptMax, describe, facts);
+    this.#smtp = new Smtp({ ...limits, rcptMax, facts }, this.#rows, sha256);
     this.#flows = new Flows(
       {
         ...limits,
         ports: ports === 'any' ? mailPorts : ports,
         anyPort: ports === 'any',
+        attempts: facts !== null,
         keyVlan: config.flow.key_vlan,
         timeoutHalfOpen: config.flow.timeout_half_open_s * microseconds,
         timeoutEstablished: config.flow.timeout_established_s * microseconds,

@@ -11,6 +11,8 @@ import { Engine } from './engine.js';
 /** What a worker is told when it starts. All memory is made by the main thread. */
 export interface WorkerOrder {
   readonly config: Config;
+  /** See `EngineOptions`: the same for all workers. */
+  readonly factsKey?: Uint8Array | undefined;
   /** Number of this worker, and how many there are. */
   readonly index: number;
   readonly workers: number;
@@ -38,18 +40,17 @@ class Share {
   }
 
   run(): void {
-    const { config, index, workers, frames } = this.#order;
+    const { config, index, workers, frames, factsKey } = this.#order;
     const slots = new FrameSlots(workers, frames);
     const pipe = new RowPipe(this.#order.rows);
     const figures = new Float64Array(this.#order.figures);
-    const engine = new Engine(config, {
-      rows: (area, length) => {
-        while (!pipe.write(area, length)) {
-          this.#ring();
-          pipe.wait(patience_ms);
-        }
-      },
-    });
+    const rows = (area: ArrayBuffer, length: number): void => {
+      while (!pipe.write(area, length)) {
+        this.#ring();
+        pipe.wait(patience_ms);
+      }
+    };
+    const engine = new Engine(config, { rows }, { factsKey });
     for (let batch = 0; slots.wait(batch); batch += 1) {
       engine.feedShare(slots.take(batch), index);
       engine.flush();

@@ -34,6 +34,7 @@ class CountingSink implements StreamSink {
     return true;
   }
   anomaly(): void {}
+  attempt(): void {}
 }
 
 /** One connection whose client sends for ever. */
@@ -57,6 +58,7 @@ class Case {
         ports: [25],
         anyPort: false,
         keyVlan: false,
+        attempts: false,
         timeoutHalfOpen: 30 * second,
         timeoutEstablished: 660 * second,
         timeoutClosed: 10 * second,

@@ -1,5 +1,6 @@
-// The row: the fixed-layout record in which a finished transaction or session leaves the packet
-// plane. Here are its layout, its words and the cursor that reads it; `writer.ts` writes it.
+// The row: the fixed-layout record in which a finished transaction or session, or an attempt at
+// one, leaves the packet plane. Here are its layout, its words and the cursor that reads it;
+// `writer.ts` writes it.
 //
 // A row starts on an 8-byte boundary and is read through three views of one ArrayBuffer:
 //
@@ -7,8 +8,9 @@
 //                   1 kind, sides, IP version, VLAN count    14,16 times (float64, microseconds)
 //                   2-5 client address   6-9 server address  18,19 flow number
 //                   10 ports             24,26 place among all rows, see `RowOrder`
-//                   28 .. fields of the kind, below
-//   then            tables (int32), then texts (bytes), padded to 8
+//                   23 where the facts begin, 0: none        28 .. fields of the kind, below
+//   then            tables (int32), then texts (bytes), padded to 4
+//   then            facts (int32): what only detectors ask for; the row ends on 8
 //
 // 30,000 sessions a second are about 60 MB of rows: nothing here is an object until somebody asks.
 
@@ -16,6 +18,7 @@
 export const enum RowKind {
   transaction = 1,
   session = 2,
+  attempt = 3,
 }
 
 /** Directions of which any packet was seen (contracts: `sides`). */
@@ -72,6 +75,8 @@ export const enum At {
   flowLow = 19,
   gaps = 20,
   helo = 22,
+  /** Words from the row's first to the facts. */
+  facts = 23,
   order = 24,
   last = 26,
 }
@@ -92,6 +97,51 @@ export const enum AtTx {
   finalCodes = 41,
   tables = 42,
 }
+
+/** Word offsets of an attempt row, which has no facts and no texts. */
+export const enum AtAttempt {
+  kind = 28,
+  syns = 29,
+  size = 30,
+}
+
+/** Word offsets in the facts of a transaction; behind them four words for each recipient. */
+export const enum TxFact {
+  lists = 0,
+  messageId = 1,
+  rcpt = 5,
+}
+
+/** Word offsets in the facts of a session; `rcpt` has one word for each `ReplyClass`. */
+export const enum SessionFact {
+  dialect = 0,
+  lists = 1,
+  asked = 2,
+  authFailures = 3,
+  authLengths = 4,
+  dataless = 5,
+  rcpt = 6,
+  size = 14,
+}
+
+/** Shifts in the packed word of a transaction, of a session, and in a recipient's code. */
+export const enum TxShift {
+  authenticated = 13,
+  rotated = 14,
+  mailClass = 16,
+  dataClass = 20,
+  finalClass = 24,
+}
+export const enum SessionShift {
+  greetingClass = 16,
+  heloClass = 20,
+}
+export const enum RcptShift {
+  class = 16,
+}
+
+/** In `At.kind`: a SYN-ACK was seen, and then acknowledged or followed by server payload. */
+export const handshakeBit = 1 << 10;
 
 /** Word offsets of a session row. */
 export const enum AtSession {
@@ -178,7 +228,23 @@ export class RowCursor {
   }
   /** One of `Sides`. */
   get sides(): number {
-    return (this.word(At.kind) >> 8) & 0xff;
+    return (this.word(At.kind) >> 8) & 3;
+  }
+  /** The connection's handshake was seen (contracts 2.2): nobody forged the client's address. */
+  get handshake(): boolean {
+    return (this.word(At.kind) & handshakeBit) !== 0;
+  }
+  /** Whether the engine was asked for facts. Without them every fact reads 0. */
+  get hasFacts(): boolean {
+    return this.word(At.facts) !== 0;
+  }
+  /** DNSBLs that 5xx replies named, bit numbers of `listNames` in `smtp/reply-class.ts`. */
+  get lists(): number {
+    return this.#fact(this.kind === RowKind.session ? SessionFact.lists : TxFact.lists);
+  }
+  #fact(at: number): number {
+    const facts = this.word(At.facts);
+    return facts === 0 ? 0 : this.word(facts + at);
   }
   /** 4 or 6. */
   get ip(): number {
@@ -224,12 +290,48 @@ export class RowCursor {
   get chunking(): boolean {
     return ((this.word(AtTx.words) >> 12) & 1) === 1;
   }
+  /** AUTH had succeeded (235) before its MAIL. */
+  get authenticated(): boolean {
+    return ((this.word(AtTx.words) >> TxShift.authenticated) & 1) === 1;
+  }
+  /** A fact: see `Dialect.rotated`; it is this envelope that came with the other sender. */
+  get rotated(): boolean {
+    return ((this.word(AtTx.words) >> TxShift.rotated) & 1) === 1;
+  }
+  /** Facts: `ReplyClass` of the replies to MAIL, to DATA, and to the end of the data or BDAT. */
+  get mailClass(): number {
+    return (this.word(AtTx.words) >> TxShift.mailClass) & 0xf;
+  }
+  get dataClass(): number {
+    return (this.word(AtTx.words) >> TxShift.dataClass) & 0xf;
+  }
+  get finalClass(): number {
+    return (this.word(AtTx.words) >> TxShift.finalClass) & 0xf;
+  }
+  /**
+   * A fact: word `index` (0 to 3) of the SipHash-2-4-128 of the Message-ID under the engine's key.
+   * All four are 0 where no Message-ID was read whole.
+   */
+  messageId(index: number): number {
+    return this.#fact(TxFact.messageId + index);
+  }
+  /**
+   * A fact: word `index` (0 to 3) of the same hash of the mailbox of recipient `rcpt`, its letters
+   * in lower case. All four are 0 where `rcptLength` is -1.
+   */
+  rcptHash(rcpt: number, index: number): number {
+    return this.#fact(TxFact.rcpt + rcpt * 4 + index);
+  }
   get rcptCount(): number {
     return this.word(AtTx.rcptCount);
   }
   /** Reply code of recipient `index`, 0 where it was not seen. */
   rcptCode(index: number): number {
-    return this.word(AtTx.tables + index * 2);
+    return this.word(AtTx.tables + index * 2) & 0xffff;
+  }
+  /** A fact: `ReplyClass` of that reply. */
+  rcptClass(index: number): number {
+    return this.word(AtTx.tables + index * 2) >>> RcptShift.class;
   }
   /** Text length of recipient `index`, -1 where only its reply was seen. */
   rcptLength(index: number): number {
@@ -255,8 +357,39 @@ export class RowCursor {
   get closed(): number {
     return (this.word(AtSession.words) >> 8) & 0xf;
   }
-  get handshake(): boolean {
-    return ((this.word(AtSession.words) >> 12) & 1) === 1;
+  /** Facts: `ReplyClass` of the greeting, and of the last reply to HELO, EHLO or LHLO. */
+  get greetingClass(): number {
+    return (this.word(AtSession.words) >> SessionShift.greetingClass) & 0xf;
+  }
+  get heloClass(): number {
+    return (this.word(AtSession.words) >> SessionShift.heloClass) & 0xf;
+  }
+  /** A fact: bits of `Dialect` in `smtp/dialect.ts`. */
+  get dialect(): number {
+    return this.#fact(SessionFact.dialect);
+  }
+  /** A fact: VRFY and EXPN commands. */
+  get asked(): number {
+    return this.#fact(SessionFact.asked);
+  }
+  /** A fact: AUTH attempts that were answered 535. */
+  get authFailures(): number {
+    return this.#fact(SessionFact.authFailures);
+  }
+  /**
+   * A fact: how many different lengths the client's answers to AUTH had (at least; 64 are told
+   * apart). One stale password repeats itself, a guesser does not. No byte of them was looked at.
+   */
+  get authLengths(): number {
+    return this.#fact(SessionFact.authLengths);
+  }
+  /** A fact: envelopes with recipients that ended, nothing lost, without DATA or BDAT. */
+  get dataless(): number {
+    return this.#fact(SessionFact.dataless);
+  }
+  /** A fact: recipients offered whose reply was of `replyClass`. */
+  rcptOutcomes(replyClass: number): number {
+    return this.#fact(SessionFact.rcpt + replyClass);
   }
   get anomalyCount(): number {
     return this.word(AtSession.anomalies);
@@ -271,6 +404,15 @@ export class RowCursor {
   /** First text byte of a session row: HELO, mechanism, SNI, version, JA4. */
   get sessionTexts(): number {
     return (this.#base + AtSession.tables + this.anomalyCount * 2) * 4;
+  }
+
+  /** One of `FlowAttempt`: RST answered the SYN (refused), or nothing did (silent). */
+  get attemptKind(): number {
+    return this.word(AtAttempt.kind);
+  }
+  /** SYNs of the client that were seen, 3 where there were more. */
+  get syns(): number {
+    return this.word(AtAttempt.syns);
   }
 }
 

@@ -1,11 +1,27 @@
-// Writes rows: what a finished transaction or session is, copied out of the packet plane's own
-// memory into an area that the service plane reads. Layout in row.ts.
+// Writes rows: what a finished transaction, session or attempt is, copied out of the packet plane's
+// own memory into an area that the service plane reads. Layout in row.ts.
 
+import type { SipHash } from '../lib/siphash.js';
 import { anomalyKinds } from '../smtp/anomaly.js';
 import type { Connection, SessionEnd, SmtpSink, TransactionEnd } from '../smtp/events.js';
+import { SF, TF } from '../smtp/facts.js';
+import { replyClasses } from '../smtp/reply-class.js';
 import { Bit, E, type Store, T, TxBit, X } from '../smtp/store.js';
 import { TextLength } from '../smtp/tls.js';
-import { At, AtSession, AtTx, RowKind, type RowSink } from './row.js';
+import {
+  At,
+  AtAttempt,
+  AtSession,
+  AtTx,
+  handshakeBit,
+  RcptShift,
+  RowKind,
+  type RowSink,
+  SessionFact,
+  SessionShift,
+  TxFact,
+  TxShift,
+} from './row.js';
 
 /** Rows are handed on when they fill this much: while they are still in the processor's cache. */
 const portionBytes = 64 * 1024;
@@ -13,7 +29,7 @@ const portionBytes = 64 * 1024;
 const areaBytes = 2 * portionBytes;
 /** Cells of a name, and what a recipient takes at most. */
 const nameBytesMax = 256;
-const rcptBytesMax = nameBytesMax + 12;
+const rcptBytesMax = nameBytesMax + 28;
 const fixedBytesMax = 4096;
 
 /** The label word of a transaction whose header was not seen. */
@@ -26,6 +42,7 @@ export class RowWriter implements SmtpSink {
   readonly #bytes: Buffer;
   readonly #sink: RowSink;
   readonly #describe: (flow: number) => Connection;
+  readonly #hash: SipHash | null;
   /** First word of the row at hand, and the end of the rows so far, in words. */
   #base = 0;
   #used = 0;
@@ -34,8 +51,16 @@ export class RowWriter implements SmtpSink {
   /** Rows that did not fit any area: more recipients than `smtp.rcpt_max` lets through. */
   dropped = 0;
 
-  /** `describe` tells of a connection; `rcptMax` recipients are what a row has room for. */
-  constructor(sink: RowSink, rcptMax: number, describe: (flow: number) => Connection) {
+  /**
+   * `describe` tells of a connection; `rcptMax` recipients are what a row has room for; recipients
+   * are hashed with `hash` where there are facts.
+   */
+  constructor(
+    sink: RowSink,
+    rcptMax: number,
+    describe: (flow: number) => Connection,
+    hash: SipHash | null,
+  ) {
     const bytes = Math.max(areaBytes, fixedBytesMax + rcptMax * rcptBytesMax);
     this.#area = new ArrayBuffer(bytes);
     this.#words = new Int32Array(this.#area);
@@ -44,6 +69,7 @@ export class RowWriter implements SmtpSink {
     this.#sink = sink;
     this.#describe = describe;
     this.order = 0;
+    this.#hash = hash;
   }
 
   /** Hands the rows so far on. */
@@ -78,6 +104,7 @@ export class RowWriter implements SmtpSink {
     const chunking = (bits & TxBit.chunking) !== 0 ? 1 : 0;
     const greeting = store.sessions.words[s + X.greeting]!;
     w[b + AtTx.words] = end.outcome | (greeting << 4) | (label << 8) | (chunking << 12);
+    if ((bits & TxBit.authenticated) !== 0) w[b + AtTx.words]! |= 1 << TxShift.authenticated;
     w[b + AtTx.rcptCount] = count;
     w[b + AtTx.rcptDropped] = tw[t + T.rcptDropped]!;
     const tables = this.#recipients(store, t, end.lmtp);
@@ -105,8 +132,7 @@ export class RowWriter implements SmtpSink {
     w[b + AtSession.rcptRefused] = sw[s + X.rcptRefused]!;
     let tls = sw[s + X.startTls]!;
     if (tls === 0 && store.has(s, Bit.starttlsOffered)) tls = 1;
-    const handshake = c.handshake ? 1 : 0;
-    w[b + AtSession.words] = tls | (end.protocol << 4) | (end.closed << 8) | (handshake << 12);
+    w[b + AtSession.words] = tls | (end.protocol << 4) | (end.closed << 8);
     w[b + AtSession.authCode] = sw[s + X.authCode]!;
     w[b + AtSession.authAttempts] = sw[s + X.authAttempts]!;
     const lengths = sw[s + X.textLengths]!;
@@ -130,7 +156,20 @@ export class RowWriter implements SmtpSink {
     w[b + AtSession.anomalies] = kinds;
     let byte = store.cells.copy(sw, s + X.helo, this.#bytes, at * 4);
     byte = store.cells.copy(sw, s + X.texts, this.#bytes, byte);
-    this.#close(byte);
+    this.#close(this.#sessionFacts(store, s, byte));
+  }
+
+  attempt(flow: number, kind: number, syns: number): void {
+    if (!this.#room(fixedBytesMax)) return;
+    const c = this.#describe(flow);
+    this.#common(RowKind.attempt, c);
+    this.#set(At.time, c.last);
+    this.#set(At.started, c.first);
+    this.#set(At.gaps, 0);
+    this.#words[this.#base + At.helo] = -1;
+    this.#words[this.#base + AtAttempt.kind] = kind;
+    this.#words[this.#base + AtAttempt.syns] = syns;
+    this.#close((this.#base + AtAttempt.size) * 4);
   }
 
   /** Makes room for a row of at most `bytes`; false if no area could hold it. */
@@ -151,6 +190,8 @@ export class RowWriter implements SmtpSink {
     const w = this.#words;
     const b = this.#base;
     w[b + At.kind] = kind | (c.sides << 8) | (c.ip << 16) | (c.vlanCount << 24);
+    if (c.handshake) w[b + At.kind]! |= handshakeBit;
+    w[b + At.facts] = 0;
     w[b + At.client] = c.client0;
     w[b + At.client + 1] = c.client1;
     w[b + At.client + 2] = c.client2;
@@ -175,7 +216,7 @@ export class RowWriter implements SmtpSink {
     let at = this.#base + AtTx.tables;
     let finals = 0;
     for (let e = store.transactions.words[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
-      w[at] = ew[e + E.code]!;
+      w[at] = ew[e + E.code]! | (ew[e + E.class]! << RcptShift.class);
       w[at + 1] = ew[e + E.text + 2]!;
       at += 2;
     }
@@ -203,10 +244,70 @@ export class RowWriter implements SmtpSink {
     let byte = store.cells.copy(sw, s + X.helo, this.#bytes, tables * 4);
     if (known) byte = store.cells.copy(tw, t + T.mailFrom, this.#bytes, byte);
     byte = store.cells.copy(tw, t + T.labelCode, this.#bytes, byte);
+    const mailboxes = byte;
     for (let e = tw[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
       if (ew[e + E.text + 2]! > 0) byte = store.cells.copy(ew, e + E.text, this.#bytes, byte);
     }
-    this.#close(byte);
+    this.#close(this.#transactionFacts(store, t, mailboxes, byte));
+  }
+
+  /** Writes the facts of a transaction behind `byte`, and gives the byte behind them. */
+  #transactionFacts(store: Store, t: number, mailboxes: number, byte: number): number {
+    if (store.facts === null || this.#hash === null) return byte;
+    const w = this.#words;
+    const fw = store.facts.transactions;
+    const f = store.facts.transactionAt(t);
+    const bits = store.transactions.words[t + T.bits]!;
+    let packed =
+      (fw[f + TF.mailClass]! << TxShift.mailClass) | (fw[f + TF.dataClass]! << TxShift.dataClass);
+    packed |= fw[f + TF.finalClass]! << TxShift.finalClass;
+    if ((bits & TxBit.rotated) !== 0) packed |= 1 << TxShift.rotated;
+    w[this.#base + AtTx.words]! |= packed;
+    const at = this.#beginFacts(byte);
+    w[at + TxFact.lists] = fw[f + TF.lists]!;
+    for (let i = 0; i < 4; i++) w[at + TxFact.messageId + i] = fw[f + TF.messageId + i]!;
+    const ew = store.entries.words;
+    let to = at + TxFact.rcpt;
+    let from = mailboxes;
+    for (let e = store.transactions.words[t + T.rcptHead]!; e >= 0; e = ew[e + E.next]!) {
+      const length = ew[e + E.text + 2]!;
+      const known = length >= 0;
+      if (known) this.#hash.hash(this.#bytes, from, from + length, true);
+      w[to] = known ? this.#hash.h0 : 0;
+      w[to + 1] = known ? this.#hash.h1 : 0;
+      w[to + 2] = known ? this.#hash.h2 : 0;
+      w[to + 3] = known ? this.#hash.h3 : 0;
+      if (known) from += length;
+      to += 4;
+    }
+    return to * 4;
+  }
+
+  #sessionFacts(store: Store, s: number, byte: number): number {
+    if (store.facts === null) return byte;
+    const w = this.#words;
+    const fw = store.facts.sessions;
+    const f = store.facts.sessionAt(s);
+    let packed = fw[f + SF.greetingClass]! << SessionShift.greetingClass;
+    packed |= fw[f + SF.heloClass]! << SessionShift.heloClass;
+    w[this.#base + AtSession.words]! |= packed;
+    const at = this.#beginFacts(byte);
+    w[at + SessionFact.dialect] = fw[f + SF.dialect]!;
+    w[at + SessionFact.lists] = fw[f + SF.allLists]!;
+    w[at + SessionFact.asked] = fw[f + SF.asked]!;
+    w[at + SessionFact.authFailures] = fw[f + SF.authFailures]!;
+    w[at + SessionFact.authLengths] = store.facts.authLengths(s);
+    w[at + SessionFact.dataless] = fw[f + SF.dataless]!;
+    for (let i = 0; i < replyClasses; i++) w[at + SessionFact.rcpt + i] = fw[f + SF.rcpt + i]!;
+    return (at + SessionFact.size) * 4;
+  }
+
+  /** The first word of the facts behind texts that end at `byte`. */
+  #beginFacts(byte: number): number {
+    let end = byte;
+    while ((end & 3) !== 0) this.#bytes[end++] = 0;
+    this.#words[this.#base + At.facts] = (end >> 2) - this.#base;
+    return end >> 2;
   }
 
   /** -1: a MAIL may have been there that we did not see; -2: the server did without. */
@@ -217,6 +318,8 @@ export class RowWriter implements SmtpSink {
 
   /** The row ends at `byte`. */
   #close(byte: number): void {
+    // What an earlier row left in the padding is nobody's business.
+    for (let pad = byte; (pad & 7) !== 0; pad++) this.#bytes[pad] = 0;
     this.#used = ((byte + 7) >> 3) * 2;
     this.#words[this.#base + At.size] = this.#used - this.#base;
   }

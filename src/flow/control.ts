@@ -3,7 +3,7 @@
 
 import { type Packet, Tcp } from '../decode/packet.js';
 import { seqAdd, seqDiff } from '../lib/seq.js';
-import { Dir } from './sink.js';
+import { Dir, FlowAttempt } from './sink.js';
 import { F, type FlowTable, H, S, Words } from './table.js';
 
 /** What is to be done with a segment that has SYN or RST. */
@@ -37,6 +37,15 @@ export class Control {
   take(b: number, side: number, p: Packet): number {
     if ((p.flags & Tcp.RST) !== 0) return this.#rst(b, side, p);
     return (p.flags & Tcp.ACK) !== 0 ? this.#synAck(b, side, p) : this.#syn(b, side, p);
+  }
+
+  /** How a connection that never opened failed, one of `FlowAttempt`; 0: not known. */
+  attempt(b: number): number {
+    const state = this.#table.words[b + F.state]!;
+    const syns = (state >> S.syns) & 3;
+    if (syns === 0 || (state & S.synAck) !== 0) return 0;
+    if ((state & S.rstByServer) !== 0) return FlowAttempt.refused;
+    return syns === 3 && (state & (S.seen << Dir.server)) === 0 ? FlowAttempt.silent : 0;
   }
 
   /** Who sent a RST and then goes on sending did not send that RST. True if it is void now. */
@@ -97,6 +106,7 @@ export class Control {
     const state = w[b + F.state]!;
     if (side !== Dir.client) return Verdict.ignore;
     if ((state & (S.synAck | S.payload)) === 0) {
+      if (((state >> S.syns) & 3) < 3) w[b + F.state]! += 1 << S.syns;
       w[b + F.clientIsn] = p.seq;
       this.#begin(b, Dir.client, seqAdd(p.seq, 1));
       return Verdict.follow;

@@ -24,6 +24,8 @@ export interface FlowOptions {
   /** Follow connections on other ports too, in case their dialogue is SMTP. */
   readonly anyPort: boolean;
   readonly keyVlan: boolean;
+  /** Tell the sink of connections to mail ports that never opened. */
+  readonly attempts: boolean;
   readonly timeoutHalfOpen: number;
   readonly timeoutEstablished: number;
   readonly timeoutClosed: number;
@@ -115,7 +117,8 @@ export class Flows {
     const w = this.#table.words;
     for (let slot = 0; slot < this.#table.extent; slot++) {
       if (!this.#table.isUsed(slot)) continue;
-      if (w[slot * Words.flow + F.session]! >= 0) this.#expired.push(slot);
+      const told = this.#options.attempts || w[slot * Words.flow + F.session]! >= 0;
+      if (told) this.#expired.push(slot);
       else this.#drop(slot, FlowEnd.eof);
     }
     this.#expired.sort(this.#order);
@@ -456,8 +459,14 @@ export class Flows {
     const printed = session >= 0 && this.#sink.end(session, how, last, state & 3);
     w[b + F.session] = -1;
     if (printed) return;
-    if ((state & (S.payload | S.handshake)) === 0) this.counters.halfOpen++;
-    else this.counters.other++;
+    if ((state & (S.payload | S.handshake)) !== 0) {
+      this.counters.other++;
+      return;
+    }
+    this.counters.halfOpen++;
+    if (!this.#options.attempts || this.#ports[w[b + F.ports]! & 0xffff] !== 1) return;
+    const kind = this.#control.attempt(b);
+    if (kind !== 0) this.#sink.attempt(slot, kind, (state >> S.syns) & 3);
   }
 }
 

@@ -97,8 +97,19 @@ export interface StreamSink {
    * call. True if a record was written.
    */
   end(session: number, end: number, last: number, sides: number): boolean;
+  /**
+   * A connection to a mail port never opened: `kind` says how, `syns` how often the client tried (3
+   * stands for more). Only told when `FlowOptions.attempts` asks for it.
+   */
+  attempt(flow: number, kind: number, syns: number): void;
   /** Stranger things the flow stage noticed of a connection. See `FlowAnomaly`. */
   anomaly(session: number, which: number): void;
+}
+
+/** How a connection failed to open: RST answered the SYN; three SYNs or more went unanswered. */
+export const enum FlowAttempt {
+  refused = 1,
+  silent = 2,
 }
 
 export const enum FlowAnomaly {

@@ -92,8 +92,10 @@ export const enum S {
   mailPort = 1 << 21,
   /** Signature ring position of the client, then of the server: two bits each. */
   ring = 22,
-  /** The sink waits for the other side before it reads on in this one. */
+  /** The sink waits for the other side before it reads on in this one: one bit for each. */
   waits = 1 << 26,
+  /** How many SYNs the client sent, up to 3: two bits. */
+  syns = 28,
 }
 
 /** Entries the index begins with. */

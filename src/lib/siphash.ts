@@ -1,6 +1,6 @@
 // SipHash-2-4 with a result of 128 bits (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
 // 2012; the 128-bit result is that of their reference code): a keyed hash for short texts that
-// strangers choose. Words of 64 bits are pairs of 32-bit integers, low half first. Not for passwords.
+// strangers choose. Words of 64 bits are pairs of 32-bit integers, low half first.
 
 /** One key. The result stands in `h0` to `h3`, one reused object; no call allocates. */
 export class SipHash {

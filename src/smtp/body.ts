@@ -1,5 +1,6 @@
-// What is read of a message: where it ends, how long it is, and the class of its subject's label.
-// No byte of it is kept, but the subject's for as long as it takes to classify it.
+// What is read of a message: where it ends, how long it is, the class of its subject's label, and
+// for detectors a keyed hash of its Message-ID. No byte of it is kept, but those two headers' for
+// as long as it takes to read them.
 
 import { decodeSubject } from './encoded-word.js';
 import { labelOf } from './label.js';
@@ -21,7 +22,7 @@ const enum At {
   cr = 7,
 }
 
-/** Where in the header the next byte stands; `subject` + n: n letters of "subject:" matched. */
+/** Where in the header the next byte stands; `subject` + n: n letters of "subject:" matched, ... */
 const enum Head {
   done = 0,
   lineStart = 1,
@@ -29,15 +30,18 @@ const enum Head {
   value = 3,
   cr = 4,
   name = 5,
-  /** Behind a subject's line end: a continuation, or the next field. */
+  /** Behind a value's line end: a continuation, or the next field. */
   afterValue = 6,
-  /** Behind the colon of the subject. */
+  /** Behind the colon of a name whose value is wanted. */
   colon = 7,
   subject = 16,
+  messageId = 32,
 }
 
 const subjectName = Buffer.from('subject:', 'latin1');
-const subjectBytesMax = 1000;
+const messageIdName = Buffer.from('message-id:', 'latin1');
+/** Bytes that are kept of a value (RFC 5322 section 2.1.1 allows a line 998). */
+const valueBytesMax = 1000;
 /** A header longer than this is not looked through any more. */
 const headerBytesMax = 64 * 1024;
 
@@ -99,7 +103,7 @@ export class Body {
   finish(t: number): void {
     const w = this.#store.transactions.words;
     const state = w[t + T.headerState]!;
-    if (state === Head.value || state === Head.afterValue) this.#classify(t);
+    if (state === Head.value || state === Head.afterValue) this.#endValue(t, state);
     w[t + T.headerState] = Head.done;
   }
 
@@ -190,28 +194,32 @@ export class Body {
     if (state === Head.colon) return Head.value;
     if (state === Head.cr) return byte === lineFeed ? Head.done : Head.skip;
     if (byte === lineFeed) {
-      if (state === Head.afterValue) this.#classify(t);
+      if (state === Head.afterValue) this.#endValue(t, state);
       return Head.done;
     }
     if (byte === carriageReturn) {
-      if (state === Head.afterValue) this.#classify(t);
+      if (state === Head.afterValue) this.#endValue(t, state);
       return Head.cr;
     }
     if (byte === 32 || byte === 9) return state === Head.afterValue ? Head.value : Head.skip;
-    if (state === Head.afterValue) {
-      this.#classify(t);
-      return Head.done;
+    if (state === Head.afterValue && this.#endValue(t, state)) return Head.done;
+    const bits = this.#store.transactions.words[t + T.bits]!;
+    if ((byte | 32) === 115 && (bits & TxBit.subjectRead) === 0) return Head.subject + 1;
+    if (byte === 77 || byte === 109) {
+      if (this.#store.facts !== null && (bits & TxBit.messageIdRead) === 0)
+        return Head.messageId + 1;
     }
-    if ((byte | 32) === 115) return Head.subject + 1;
     return Head.name;
   }
 
   #matchName(t: number, state: number, byte: number): number {
-    const matched = state - Head.subject;
+    const isId = state >= Head.messageId;
+    const name = isId ? messageIdName : subjectName;
+    const matched = state - (isId ? Head.messageId : Head.subject);
     const w = this.#store.transactions.words;
-    if ((byte | 32) === subjectName[matched]! || byte === subjectName[matched]!) {
-      if (matched < 7) return state + 1;
-      w[t + T.bits]! |= TxBit.headers;
+    if ((byte | 32) === name[matched]! || byte === name[matched]!) {
+      if (matched < name.length - 1) return state + 1;
+      w[t + T.bits]! |= isId ? TxBit.headers | TxBit.messageId : TxBit.headers;
       return Head.colon;
     }
     if (byte === 58) w[t + T.bits]! |= TxBit.headers;
@@ -238,7 +246,7 @@ export class Body {
     const w = this.#store.transactions.words;
     let at = from;
     while (at < to && bytes[at] !== lineFeed) at++;
-    const room = subjectBytesMax - w[t + T.subject + 2]!;
+    const room = valueBytesMax - w[t + T.subject + 2]!;
     this.#store.cells.keep(w, t + T.subject, bytes, from, Math.min(at, from + room));
     if (at === to) {
       w[t + T.headerState] = Head.value;
@@ -246,6 +254,24 @@ export class Body {
     }
     w[t + T.headerState] = Head.afterValue;
     return at + 1;
+  }
+
+  /** A value is over, or breaks off; true when the rest of the header is of no interest. */
+  #endValue(t: number, state: number): boolean {
+    const w = this.#store.transactions.words;
+    if ((w[t + T.bits]! & TxBit.messageId) === 0) {
+      w[t + T.bits]! |= TxBit.subjectRead;
+      this.#classify(t);
+      return this.#store.facts === null || (w[t + T.bits]! & TxBit.messageIdRead) !== 0;
+    }
+    w[t + T.bits] = (w[t + T.bits]! & ~TxBit.messageId) | TxBit.messageIdRead;
+    const scratch = this.#store.scratch;
+    const end = this.#store.cells.copy(w, t + T.subject, scratch, 0);
+    this.#store.cells.release(w, t + T.subject);
+    // Of an unfinished line nobody knows how it would have gone on.
+    if (state === Head.afterValue) this.#store.facts?.messageId(t, scratch, 0, end);
+    scratch.fill(0, 0, end);
+    return (w[t + T.bits]! & TxBit.subjectRead) !== 0;
   }
 
   /** Reduces the subject to its label class and forgets it. */

@@ -10,7 +10,7 @@ import type { Dialogue } from './dialogue.js';
 import { Mode } from './mode.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { TlsReader } from './tls.js';
-import { endsEnvelope, isCommand, isStrong, Verb, verbOf } from './verb.js';
+import { endsEnvelope, isCommand, isStrong, startsCommand, Verb, verbOf } from './verb.js';
 
 const lineFeed = 10;
 const carriageReturn = 13;
@@ -33,10 +33,11 @@ export class ClientReader {
   #alone = false;
   #segment = new Chunk();
   #after = 0;
-  /** The line that is being judged, and where the next begins. */
+  /** The line that is being judged, and whether LF alone ended it. */
   #bytes: Buffer = Buffer.alloc(0);
   #from = 0;
   #to = 0;
+  #bare = false;
 
   constructor(store: Store, dialogue: Dialogue, body: Body, tls: TlsReader) {
     this.#store = store;
@@ -147,6 +148,7 @@ export class ClientReader {
     while (end < c.to && c.bytes[end] !== lineFeed) end++;
     // Nothing that AUTH is answered with is ever kept (contracts 2.2).
     const secret = mode === Mode.authLine && w[s + X.remaining]! > 0;
+    if (mode === Mode.authLine) this.#store.facts?.authBytes(s, end - at);
     if (!secret) {
       const room = lineBytesMax - w[s + X.clientLine + 2]!;
       if (end - at > room && !this.#store.has(s, Bit.longLine)) {
@@ -159,6 +161,7 @@ export class ClientReader {
       }
     }
     if (end === c.to) return end;
+    this.#bare = !this.#store.has(s, Bit.longLine);
     this.#store.unset(s, Bit.longLine);
     this.#bytes = c.bytes;
     this.#from = at;
@@ -169,7 +172,10 @@ export class ClientReader {
       this.#to = this.#store.cells.copy(w, s + X.clientLine, this.#bytes, 0);
       this.#store.cells.release(w, s + X.clientLine);
     }
-    if (this.#to > this.#from && this.#bytes[this.#to - 1] === carriageReturn) this.#to--;
+    if (this.#to > this.#from && this.#bytes[this.#to - 1] === carriageReturn) {
+      this.#to--;
+      this.#bare = false;
+    }
     this.#seq = seqAdd(this.#seq, end + 1);
     this.#after = end + 1;
     return this.#judge(s, mode) ? end + 1 : -1;
@@ -181,6 +187,7 @@ export class ClientReader {
     const verb = verbOf(this.#bytes, this.#from, this.#to);
     if (mode === Mode.command) return this.#command(s, verb);
     const command = isCommand(verb, this.#bytes, this.#from, this.#to);
+    if (mode === Mode.authLine) this.#store.facts?.authLine(s, !command || w[s + X.remaining]! > 0);
     if (mode === Mode.dataMaybe && !command) {
       this.#beginData(s);
       return true;
@@ -206,7 +213,7 @@ export class ClientReader {
     if (this.#store.has(s, Bit.reply)) return true;
     const c = this.#segment;
     if (this.#store.has(s, Bit.inMessage)) return false;
-    return this.#after === c.to || startsCommand(c, this.#after);
+    return this.#after === c.to || startsCommand(c.bytes, this.#after, c.to);
   }
 
   #command(s: number, verb: number): boolean {
@@ -233,6 +240,8 @@ export class ClientReader {
     const size = ew[e + E.size]!;
     if (endsEnvelope(kind)) w[s + X.clientTx] = -1;
     this.#next(s, kind, size);
+    this.#store.facts?.style(s, verb, this.#bytes, this.#from, this.#to);
+    this.#store.facts?.command(s, e, this.#alone, this.#bare);
     if (kind === Verb.data) ew[e + E.size] = this.#store.sessions.doubles[(s + X.gaps) >> 1]!;
     // With nobody to answer, a chunk is over when its bytes are through, see `#chunk`.
     this.#dialogue.push(s, e, this.#alone && size === 0);
@@ -335,9 +344,8 @@ export class ClientReader {
     const w = this.#store.sessions.words;
     if (this.#alone) {
       const cancelled = this.#to - this.#from === 1 && this.#bytes[this.#from] === 42;
-      if (cancelled) w[s + X.clientMode] = Mode.command;
-      else if (w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0)
-        w[s + X.clientMode] = Mode.command;
+      const last = w[s + X.remaining]! > 0 && --w[s + X.remaining]! === 0;
+      if (cancelled || last) w[s + X.clientMode] = Mode.command;
       return;
     }
     w[s + X.clientMode] = Mode.waitAuth;
@@ -427,7 +435,7 @@ export class ClientReader {
     } else if (!ended) {
       if (!this.#alone && !this.#store.has(s, Bit.forced)) return false;
       const end = this.#body.hasEnd(c.bytes, at, c.to, w[s + X.remaining]!);
-      ended = !end && startsCommand(c, at);
+      ended = !end && startsCommand(c.bytes, at, c.to);
     }
     this.#store.unset(s, Bit.forced);
     if (!ended) {
@@ -489,12 +497,4 @@ export class ClientReader {
     w[s + X.clientMode] = Mode.command;
     return this.#line(s, Mode.command, c, at);
   }
-}
-
-/** Whether an empty line or a command stands at `at`. */
-function startsCommand(c: Chunk, at: number): boolean {
-  let end = at;
-  while (end < c.to && c.bytes[end] !== lineFeed) end++;
-  if (end > at && c.bytes[end - 1] === carriageReturn) end--;
-  return end === at || isCommand(verbOf(c.bytes, at, end), c.bytes, at, end);
 }

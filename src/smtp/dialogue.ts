@@ -13,7 +13,7 @@ import { seqDiff } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import { BareEnd } from './bare-end.js';
 import type { Body } from './body.js';
-import { Mode, type Reply } from './mode.js';
+import { authOk, Mode, type Reply } from './mode.js';
 import { isExplained, mailBytesMin, Queue } from './queue.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
@@ -181,6 +181,7 @@ export class Dialogue {
     if (r.code !== 220 && r.code < 400) return false;
     this.#store.set(s, Bit.banner);
     w[s + X.bannerCode] = r.code;
+    this.#store.facts?.greeting(s, r.code);
     w[s + X.lastReplyAck] = r.ack;
     if (w[s + X.queueHead]! >= 0) this.#store.countAnomaly(s, Anomaly.earlyTalker);
     return true;
@@ -266,6 +267,7 @@ export class Dialogue {
       this.#store.countAnomaly(s, Anomaly.unexpectedReply);
       if (r.code >= 400) tw[t + T.finalCode] = r.code;
       if (r.code >= 400) tw[t + T.finalBest] = r.code;
+      if (r.code >= 400) this.#store.facts?.final(s, t, r.code);
       return;
     }
     w[s + X.clientMode] = Mode.unknown;
@@ -326,9 +328,11 @@ export class Dialogue {
       case Verb.helo:
       case Verb.lhlo:
         if (taken) this.#transactions.finish(s, time, false);
+        this.#store.facts?.helo(s, code);
         this.#greet(s, e);
         break;
       case Verb.mail:
+        this.#store.facts?.mail(s, ew[e + E.tx]!, code);
         this.#transactions.mail(s, ew[e + E.tx]!, code, time);
         if (taken) this.#store.unset(s, Bit.uncertain);
         break;
@@ -401,10 +405,12 @@ export class Dialogue {
       w[s + X.dataAck] = w[s + X.serverNext]!;
       if (t < 0) return;
       tw[t + T.dataCode] = code;
+      this.#store.facts?.data(s, t, e, code);
       this.#body.begin(s, t);
       return;
     }
     if (w[s + X.tx]! >= 0) tw[w[s + X.tx]! + T.dataCode] = code;
+    this.#store.facts?.data(s, w[s + X.tx]!, e, code);
     if (w[s + X.clientMode] !== Mode.waitData) return;
     // A 2xx is no answer to DATA (RFC 5321 section 4.3.2): the client's next line tells.
     w[s + X.clientMode] = code < 300 ? Mode.dataMaybe : Mode.command;
@@ -423,6 +429,7 @@ export class Dialogue {
     if (t < 0) return;
     tw[t + T.bits]! |= TxBit.chunking;
     if (code >= 300 && tw[t + T.finalCode] === 0) {
+      this.#store.facts?.final(s, t, code);
       tw[t + T.finalCode] = code;
       tw[t + T.finalBest] = code;
     }
@@ -442,6 +449,7 @@ export class Dialogue {
       tw[t + T.finalCode] = 0;
       tw[t + T.finalBest] = 0;
     }
+    this.#store.facts?.final(s, t, code);
     tw[t + T.bits]! |= TxBit.ended;
     if (code !== 0) tw[t + T.bits]! &= ~TxBit.tentative;
     const lmtp = this.#store.has(s, Bit.lmtp) && tw[t + T.rcptAccepted]! > 0;
@@ -467,6 +475,8 @@ export class Dialogue {
       return;
     }
     if (code !== 0) w[s + X.authCode] = code;
+    if (code === authOk) this.#store.set(s, Bit.authenticated);
+    this.#store.facts?.auth(s, code);
     if (w[s + X.clientMode] !== Mode.waitAuth) return;
     w[s + X.clientMode] = code === 0 ? Mode.authLine : Mode.command;
     w[s + X.remaining] = -1;

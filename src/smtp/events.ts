@@ -13,6 +13,8 @@ export interface SmtpSink {
   /** `time`: the packet that ended it. */
   transaction(store: Store, s: number, t: number, end: TransactionEnd): void;
   session(store: Store, s: number, end: SessionEnd): void;
+  /** A connection never opened; `kind` is one of `FlowAttempt`, after `syns` SYNs (3: or more). */
+  attempt(flow: number, kind: number, syns: number): void;
 }
 
 /** What only the end of a transaction tells; one reused object. */

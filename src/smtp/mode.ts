@@ -28,6 +28,9 @@ export function waits(mode: number): boolean {
   return mode === Mode.waitData || mode === Mode.waitAuth || mode === Mode.waitTls;
 }
 
+/** "Authentication successful" (RFC 4954 section 6). */
+export const authOk = 235;
+
 /** A complete reply, one reused object. */
 export class Reply {
   code = 0;

@@ -6,6 +6,7 @@ import { seqAdd } from '../lib/seq.js';
 import { Anomaly } from './anomaly.js';
 import type { Dialogue } from './dialogue.js';
 import { Mode, Reply, waits } from './mode.js';
+import { enhancedOf, replyBytesMax } from './reply-class.js';
 import { Bit, type Store, X } from './store.js';
 
 const lineFeed = 10;
@@ -24,11 +25,14 @@ export class ServerReader {
   readonly #store: Store;
   readonly #dialogue: Dialogue;
   readonly #reply = new Reply();
+  /** Bytes that are kept of a line in pieces. */
+  readonly #keptBytes: number;
   #lines = 0;
 
   constructor(store: Store, dialogue: Dialogue) {
     this.#store = store;
     this.#dialogue = dialogue;
+    this.#keptBytes = store.facts === null ? keptBytes : replyBytesMax;
   }
 
   /** Reads ordered bytes; gives how far, or -1 when the connection is encrypted from here on. */
@@ -59,6 +63,7 @@ export class ServerReader {
     w[s + X.serverMode] = State.none;
     w[s + X.serverNext] = seqAdd(c.seq, c.missing);
     this.#store.set(s, Bit.discardServer | Bit.serverSeen);
+    this.#store.facts?.serverGap(s);
     this.#dialogue.serverGap(s);
   }
 
@@ -79,7 +84,9 @@ export class ServerReader {
     this.#store.countAnomaly(s, code === 0 ? Anomaly.replyWithoutCode : Anomaly.unfinishedReply);
     this.#begin(s, multiline ? 2 : 1, time, sides);
     this.#reply.code = code;
+    this.#store.facts?.cut(s, multiline);
     this.#dialogue.reply(s, this.#reply);
+    this.#store.facts?.replied(s);
   }
 
   /** TLS where STARTTLS was accepted, or where nobody greeted. */
@@ -108,7 +115,7 @@ export class ServerReader {
     }
     const kept = w[s + X.serverLine + 2]!;
     if (kept === 0) this.#mark(s, c, at);
-    const room = Math.min(c.to, at + Math.max(0, keptBytes - kept));
+    const room = Math.min(c.to, at + Math.max(0, this.#keptBytes - kept));
     this.#store.cells.keep(w, s + X.serverLine, c.bytes, at, room);
     return c.to;
   }
@@ -141,7 +148,7 @@ export class ServerReader {
     }
     const scratch = this.#store.scratch;
     let to = this.#store.cells.copy(w, s + X.serverLine, scratch, 0);
-    const more = Math.min(end, at + Math.max(0, keptBytes - to));
+    const more = Math.min(end, at + Math.max(0, this.#keptBytes - to));
     for (let i = at; i < more; i++) scratch[to++] = c.bytes[i]!;
     if (!this.#judge(c, scratch, 0, to)) return at;
     this.#store.cells.release(w, s + X.serverLine);
@@ -167,6 +174,7 @@ export class ServerReader {
     this.#lines++;
     if (first) w[s + X.replyCode] = code;
     if (code === 250) this.#extension(s, bytes, from + 4, to);
+    this.#store.facts?.line(s, first, bytes, from, to);
     if (to - from > 3 && bytes[from + 3] === 45) {
       w[s + X.serverMode] = State.multiline;
       return true;
@@ -175,6 +183,7 @@ export class ServerReader {
     this.#reply.code = w[s + X.replyCode]!;
     this.#reply.enhanced = enhancedOf(bytes, from + 4, to);
     if (!this.#dialogue.reply(s, this.#reply)) return false;
+    this.#store.facts?.replied(s);
     w[s + X.serverMode] = State.none;
     return true;
   }
@@ -223,22 +232,4 @@ function codeOf(bytes: Uint8Array, from: number, to: number): number {
 function looksLikeReply(bytes: Uint8Array, from: number, to: number): boolean {
   if (codeOf(bytes, from, to) < 200) return false;
   return to - from > 3 ? bytes[from + 3] === 32 || bytes[from + 3] === 45 : true;
-}
-
-/** Subject and detail of an enhanced status code (RFC 3463) as subject * 100 + detail, or -1. */
-function enhancedOf(bytes: Uint8Array, from: number, to: number): number {
-  if (to - from < 5 || bytes[from + 1] !== 46) return -1;
-  const c = bytes[from]!;
-  if (c !== 50 && c !== 52 && c !== 53) return -1;
-  let at = from + 2;
-  let subject = 0;
-  for (; at < to && bytes[at]! >= 48 && bytes[at]! <= 57 && subject < 100; at++) {
-    subject = subject * 10 + bytes[at]! - 48;
-  }
-  if (at >= to || bytes[at] !== 46) return -1;
-  let detail = 0;
-  for (at++; at < to && bytes[at]! >= 48 && bytes[at]! <= 57 && detail < 100; at++) {
-    detail = detail * 10 + bytes[at]! - 48;
-  }
-  return subject * 100 + Math.min(detail, 99);
 }

@@ -1,12 +1,14 @@
 // The SMTP stage: takes ordered bytes of connections, gives sessions and transactions.
 
-import { type Chunk, Dir, type StreamSink } from '../flow/sink.js';
+import { type Chunk, Dir, FlowEnd, type StreamSink } from '../flow/sink.js';
 import { seqDiff } from '../lib/seq.js';
+import type { SipHash } from '../lib/siphash.js';
 import { Body } from './body.js';
 import { ClientReader } from './client.js';
 import { ClientHelloReader } from './client-hello.js';
 import { Dialogue } from './dialogue.js';
 import { SessionEnd, type SmtpSink } from './events.js';
+import { Facts } from './facts.js';
 import { Mode } from './mode.js';
 import { ServerReader } from './server.js';
 import { Bit, Store, X } from './store.js';
@@ -23,6 +25,8 @@ const enum Protocol {
   notSmtp = 4,
 }
 const closedByQuit = 0;
+/** STARTTLS and then TLS, in `X.startTls`. */
+const startTlsEstablished = 3;
 
 export interface SmtpOptions {
   /** Pool sizes that memory allows, see `limits.ts`. */
@@ -32,6 +36,8 @@ export interface SmtpOptions {
   readonly cellsMax: number;
   /** Recipients that a transaction's record lists. */
   readonly rcptMax: number;
+  /** What recipients and Message-IDs are hashed with when facts are wanted, else null. */
+  readonly facts: SipHash | null;
 }
 
 export class Smtp implements StreamSink {
@@ -54,6 +60,7 @@ export class Smtp implements StreamSink {
       options.entriesMax,
       options.cellsMax,
     );
+    if (options.facts !== null) this.store.facts = new Facts(this.store, options.facts);
     this.#sink = sink;
     this.#body = new Body(this.store);
     const transactions = new Transactions(this.store, sink, this.#body, options.rcptMax);
@@ -83,6 +90,8 @@ export class Smtp implements StreamSink {
     if ((starts & (1 << Dir.server)) !== 0) w[s + X.bits]! |= Bit.bannerDue;
     else w[s + X.bits]! |= Bit.discardServer;
     if (starts === 0) w[s + X.bits]! |= Bit.ready;
+    const whole = (starts & (1 << Dir.server)) !== 0;
+    if (!whole) this.store.facts?.serverGap(s);
     return s;
   }
 
@@ -114,6 +123,10 @@ export class Smtp implements StreamSink {
     this.store.countAnomaly(session, which);
   }
 
+  attempt(flow: number, kind: number, syns: number): void {
+    this.#sink.attempt(flow, kind, syns);
+  }
+
   /** `last` is the time of the connection's last packet. */
   end(s: number, how: number, last: number, sides: number): boolean {
     const w = this.store.sessions.words;
@@ -129,6 +142,7 @@ export class Smtp implements StreamSink {
       end.closed = this.store.has(s, Bit.quit) ? closedByQuit : how;
       end.protocol = protocol;
       end.gaps = this.store.sessions.doubles[(s + X.gaps) >> 1]!;
+      this.store.facts?.end(s, this.#isWithoutQuit(s, how, sides));
       this.#sink.session(this.store, s, end);
     }
     this.store.closeSession(s);
@@ -141,6 +155,14 @@ export class Smtp implements StreamSink {
       !this.store.has(s, Bit.mailPort | Bit.verb | Bit.banner | Bit.reply) &&
       this.store.has(s, Bit.serverNoise)
     );
+  }
+
+  /** Whether a client that was seen to the end, in clear and whole, closed without QUIT. */
+  #isWithoutQuit(s: number, how: number, sides: number): boolean {
+    const closed = how === FlowEnd.fin || how === FlowEnd.rst || how === FlowEnd.timeout;
+    if (!closed || sides !== 3 || this.store.has(s, Bit.quit | Bit.implicitTls)) return false;
+    if (this.store.sessions.words[s + X.startTls] === startTlsEstablished) return false;
+    return this.store.has(s, Bit.verb) && this.store.sessions.doubles[(s + X.gaps) >> 1] === 0;
   }
 
   #protocol(s: number): number {

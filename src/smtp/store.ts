@@ -3,6 +3,7 @@
 
 import { Cells } from '../lib/cells.js';
 import { Slots } from '../lib/slots.js';
+import type { Facts } from './facts.js';
 
 /** Words of a session. Chains are three words each, see `Cells`. */
 export const enum X {
@@ -102,6 +103,8 @@ export const enum Bit {
   longLine = 1 << 25,
   /** The capture seems to have begun inside a message: what looks like a command proves nothing. */
   inMessage = 1 << 26,
+  /** AUTH succeeded. */
+  authenticated = 1 << 27,
 }
 
 /** Words of a transaction. */
@@ -151,6 +154,13 @@ export const enum TxBit {
   doubtful = 1 << 12,
   /** Bytes of the server were lost while the data came: the final reply may be among them. */
   gapInReplies = 1 << 13,
+  /** AUTH had succeeded before it began. */
+  authenticated = 1 << 14,
+  /** Facts: see `Dialect.rotated`; the header value at hand is a Message-ID's; one was read. */
+  rotated = 1 << 15,
+  messageId = 1 << 16,
+  messageIdRead = 1 << 17,
+  subjectRead = 1 << 18,
 }
 
 /** Words of an entry: a command that waits for its reply, then a recipient of a transaction. */
@@ -167,6 +177,8 @@ export const enum E {
   tx = 9,
   time = 10,
   size = 12,
+  /** Recipient: class of its reply, when facts are asked for. */
+  class = 13,
 }
 export const entryWords = 14;
 
@@ -180,6 +192,8 @@ export class Store {
   readonly cells: Cells;
   /** Where lines that lay in pieces are put together. */
   readonly scratch = Buffer.alloc(20480);
+  /** What detectors ask for beyond what is printed; null when nobody does. */
+  facts: Facts | null = null;
   /** Names and entries that found no room. */
   exhausted = 0;
 
@@ -205,6 +219,7 @@ export class Store {
     w[s + X.queueTail] = -1;
     w[s + X.tx] = -1;
     w[s + X.clientTx] = -1;
+    this.facts?.openSession(s);
     return s;
   }
 
@@ -217,8 +232,8 @@ export class Store {
     this.sessions.give(s);
   }
 
-  /** A fresh transaction; -1 if there is no room. */
-  openTransaction(time: number): number {
+  /** A fresh transaction of session `s`; -1 if there is no room. */
+  openTransaction(s: number, time: number): number {
     const t = this.transactions.take();
     if (t < 0) {
       this.exhausted++;
@@ -232,12 +247,14 @@ export class Store {
     w[t + T.rcptTail] = -1;
     this.transactions.doubles[(t + T.started) >> 1] = time;
     this.transactions.doubles[(t + T.sizeDeclared) >> 1] = -1;
+    if (this.has(s, Bit.authenticated)) w[t + T.bits] = TxBit.authenticated;
+    this.facts?.openTransaction(t);
     return t;
   }
 
   /** A transaction that the client begins; `alone`: nobody will be heard to answer. */
   openClientTransaction(s: number, time: number, alone: boolean): number {
-    const t = this.openTransaction(time);
+    const t = this.openTransaction(s, time);
     if (t < 0) return -1;
     const gaps = this.sessions.doubles[(s + X.gaps) >> 1]!;
     this.transactions.doubles[(t + T.gapsBase) >> 1] = gaps;

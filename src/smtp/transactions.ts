@@ -59,6 +59,7 @@ export class Transactions {
     const sw = this.#store.sessions.words;
     sw[s + X.rcptOffered]!++;
     if (code >= 400) sw[s + X.rcptRefused]!++;
+    this.#store.facts?.rcpt(s, e, code);
     let t = sw[s + X.tx]!;
     if (t >= 0 && code < 300 && code > 0 && (this.isDead(s, t) || this.#hasData(t))) {
       // Nobody is taken behind a refused MAIL or behind data: another envelope is open, unseen.
@@ -71,7 +72,7 @@ export class Transactions {
       t = this.openTentative(s, time);
       if (t < 0) return false;
     }
-    return this.#addRcpt(t, e, code);
+    return this.#addRcpt(s, t, e, code);
   }
 
   #hasData(t: number): boolean {
@@ -104,14 +105,15 @@ export class Transactions {
       return;
     }
     this.#store.entries.words[e + E.text + 2] = -1;
-    if (!this.#addRcpt(t, e, code)) this.#store.entries.give(e);
+    this.#store.facts?.rcpt(s, e, code);
+    if (!this.#addRcpt(s, t, e, code)) this.#store.entries.give(e);
   }
 
   /** A transaction that is real only if data or their reply follow. */
   openTentative(s: number, time: number): number {
-    const t = this.#store.openTransaction(time);
+    const t = this.#store.openTransaction(s, time);
     if (t < 0) return -1;
-    this.#store.transactions.words[t + T.bits] = TxBit.tentative;
+    this.#store.transactions.words[t + T.bits]! |= TxBit.tentative;
     this.#store.transactions.words[t + T.mailFrom + 2] = 0;
     this.#open(s, t);
     return t;
@@ -197,9 +199,10 @@ export class Transactions {
     }
   }
 
-  #addRcpt(t: number, e: number, code: number): boolean {
+  #addRcpt(s: number, t: number, e: number, code: number): boolean {
     const tw = this.#store.transactions.words;
     const ew = this.#store.entries.words;
+    this.#store.facts?.joins(s, t, ew[e + E.class]!);
     if (tw[t + T.rcptCount]! >= this.#rcptMax) {
       tw[t + T.rcptDropped]!++;
       if (code >= 200 && code < 300) tw[t + T.rcptAccepted]!++;
@@ -231,6 +234,7 @@ export class Transactions {
     d[(open + T.bytes) >> 1]! += d[(t + T.bytes) >> 1]!;
     tw[open + T.bits]! |= tw[t + T.bits]! & (TxBit.chunking | TxBit.headers);
     if (tw[t + T.label] !== 0) tw[open + T.label] = tw[t + T.label]!;
+    this.#store.facts?.fold(t, open);
     if (this.#store.sessions.words[s + X.clientTx] === t) {
       this.#store.sessions.words[s + X.clientTx] = open;
     }
@@ -255,6 +259,11 @@ export class Transactions {
     end.outcome = this.#outcome(t, lost || end.gaps > 0);
     end.id = w[s + X.transactions]!++;
     if (end.outcome === Outcome.accepted) w[s + X.accepted]!++;
+    const facts = this.#store.facts;
+    if (facts !== null) {
+      if (doubtful) facts.clearFinal(t);
+      facts.envelope(s, t, end.outcome === Outcome.rejected, end.gaps > 0 || lost);
+    }
     this.#sink.transaction(this.#store, s, t, end);
   }
 

@@ -5,7 +5,7 @@
 import { Dir } from '../flow/sink.js';
 import { seqDiff } from '../lib/seq.js';
 import type { Body } from './body.js';
-import type { Reply } from './mode.js';
+import { authOk, type Reply } from './mode.js';
 import { Bit, type Store, T, TxBit, X } from './store.js';
 import type { Transactions } from './transactions.js';
 
@@ -40,6 +40,8 @@ export class Unseen {
     } else if (this.#store.has(s, Bit.auth) && w[s + X.authCode] === 0) {
       w[s + X.authAttempts]!++;
       w[s + X.authCode] = code;
+      if (code === authOk) this.#store.set(s, Bit.authenticated);
+      this.#store.facts?.auth(s, code);
     } else if (code === 220) {
       w[s + X.startTls] = 1;
     } else if (!this.#store.has(s, Bit.ready) && t < 0) {
@@ -64,6 +66,7 @@ export class Unseen {
     const t = this.#transactions.data(s, -1, r.time, true);
     if (t < 0) return false;
     tw[t + T.dataCode] = r.code;
+    this.#store.facts?.data(s, t, -1, r.code);
     w[s + X.clientTx] = t;
     this.#store.set(s, Bit.ready);
     this.#body.begin(s, t);
@@ -76,6 +79,7 @@ export class Unseen {
     tw[t + T.bits]! |= TxBit.ended;
     tw[t + T.finalCode] = r.code;
     tw[t + T.finalBest] = r.code;
+    this.#store.facts?.final(s, t, r.code);
     // What the server acknowledged between is the message and its dot line.
     const sent = seqDiff(r.ack, this.#store.sessions.words[s + X.lastReplyAck]!);
     if ((r.sides & (1 << Dir.client)) === 0 && sent >= 3) {
@@ -112,7 +116,9 @@ export class Unseen {
     if (code >= 300 || moved > commandBytesMax) return;
     this.#transactions.finish(s, r.time, true);
     const fresh = this.#transactions.openTentative(s, r.time);
-    if (fresh >= 0) this.#store.transactions.words[fresh + T.mailCode] = code;
+    if (fresh < 0) return;
+    this.#store.transactions.words[fresh + T.mailCode] = code;
+    this.#store.facts?.mail(s, fresh, code);
   }
 
   /** A reply to a chunk (RFC 3030): more came than a command holds, or it speaks of a message. */

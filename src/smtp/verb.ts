@@ -178,3 +178,11 @@ function oneWord(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (bytes[at]! <= 32) return false;
   return true;
 }
+
+/** Whether an empty line or a command stands at the beginning of [from, to). */
+export function startsCommand(bytes: Uint8Array, from: number, to: number): boolean {
+  let end = from;
+  while (end < to && bytes[end] !== 10) end++;
+  if (end > from && bytes[end - 1] === 13) end--;
+  return end === from || isCommand(verbOf(bytes, from, end), bytes, from, end);
+}

@@ -3,7 +3,7 @@
 
 import { Packet, Tcp } from '../../src/decode/packet.js';
 import { type FlowOptions, Flows } from '../../src/flow/flows.js';
-import { type Chunk, Connection, type StreamSink } from '../../src/flow/sink.js';
+import { type Chunk, Connection, FlowAttempt, type StreamSink } from '../../src/flow/sink.js';
 
 export const second = 1e6;
 /** Where the initial sequence numbers of a step's text count from. */
@@ -15,6 +15,7 @@ export const flowDefaults: FlowOptions = {
   ports: [25, 465, 587, 2525],
   anyPort: false,
   keyVlan: false,
+  attempts: true,
   timeoutHalfOpen: 30 * second,
   timeoutEstablished: 660 * second,
   timeoutClosed: 10 * second,
@@ -162,6 +163,8 @@ export class Told {
 export class RecordingSink implements StreamSink {
   readonly records: Told[] = [];
   readonly sessions = new Map<number, Told>();
+  /** Attempts as `refused 1 to 25`: how, after how many SYNs, to which port. */
+  readonly attempts: string[] = [];
   flows: Flows | null = null;
   /** Sessions there is room for. */
   room = Number.POSITIVE_INFINITY;
@@ -208,6 +211,13 @@ export class RecordingSink implements StreamSink {
     record.last = last;
     this.sessions.delete(session);
     return this.written;
+  }
+
+  attempt(flow: number, kind: number, syns: number): void {
+    const connection = new Connection();
+    this.flows?.describe(flow, connection);
+    const name = kind === FlowAttempt.refused ? 'refused' : 'silent';
+    this.attempts.push(`${name} ${syns} to ${connection.serverPort}`);
   }
 
   anomaly(session: number, which: number): void {

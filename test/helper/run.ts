@@ -96,12 +96,22 @@ export class Collector {
   }
 }
 
+/** A frame as a batch takes it; Ethernet unless `link` says otherwise. */
+interface AnyFrame {
+  readonly time: number;
+  readonly bytes: Buffer;
+  readonly link?: number;
+}
+
 /** Frames in the order given, as one capture. */
-export function runFrames(
-  frames: readonly { time: number; bytes: Buffer; link?: number }[],
-  config = smallConfig(),
-): Result {
+export function runFrames(frames: readonly AnyFrame[], config = smallConfig()): Result {
   const collector = new Collector(config);
+  feedFrames(collector.engine, frames);
+  return collector.finish();
+}
+
+/** Gives frames to an engine. */
+export function feedFrames(engine: Engine, frames: readonly AnyFrame[]): void {
   for (let first = 0; first < frames.length; first += batchFrames) {
     const part = frames.slice(first, first + batchFrames);
     const size = part.reduce((sum, frame) => sum + frame.bytes.length, 0);
@@ -117,9 +127,8 @@ export function runFrames(
       batch.count++;
       at += bytes.length;
     }
-    collector.engine.feed(batch);
+    engine.feed(batch);
   }
-  return collector.finish();
 }
 
 /** A whole source. */

@@ -37,7 +37,9 @@ const vectors = `
   1938f2cf72d54ee97e94166fa91d2a36 74481e9646ed49fe0f6224301604698e
   57fca5de98a9d6d8006438d0583d8a1d 9fecde1cefdc1cbed4763674d9575359
   e3040c00eb28f15366ca73cbd872e740 7697009a6a831dfecca91c5993670f7a
-  5853542321f567a005d547a4f04759bd 5150d1772f50834a503e069a973fbd7c`.trim().split(/\s+/);
+  5853542321f567a005d547a4f04759bd 5150d1772f50834a503e069a973fbd7c`
+  .trim()
+  .split(/\s+/);
 
 const referenceKey = Buffer.from(Array.from({ length: 16 }, (_, i) => i));
 

@@ -156,6 +156,10 @@ export class Twin implements StreamSink {
     half.lost += chunk.missing;
   }
 
+  attempt(): void {
+    this.faults.push('an attempt was told of a connection that carried payload');
+  }
+
   force(session: number, dir: number): void {
     if (session !== 7) this.#fault(`force of session ${session}`);
     const half = this.halves[dir as 0 | 1];

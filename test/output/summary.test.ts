@@ -1,15 +1,18 @@
 // The summary: what it counts from rows, what the page says, and that memory stays bounded.
 
 import { describe, expect, it } from 'vitest';
+import { type Recipient, RowEncoder } from '../../bench/generate/rows.js';
 import { Outcome, Protocol, Sides, StartTls } from '../../src/batch/row.js';
 import { page, type Run } from '../../src/output/page.js';
 import type { Stats } from '../../src/output/stats.js';
 import { Summary } from '../../src/output/summary.js';
 import { paint } from '../../src/output/text.js';
 import { ClientTable, Timeline } from '../../src/output/top.js';
-import { RowArea } from '../helper/rows.js';
 
 const plain = paint(false, {});
+
+const rcptsOf = (codes: readonly number[]): Recipient[] =>
+  codes.map((code) => ({ address: null, code, class: 0 }));
 
 const nothing: Stats = {
   packets: 0,
@@ -44,15 +47,15 @@ const run: Run = {
   last: 1_700_000_060_000_000,
 };
 
-function summaryOf(build: (area: RowArea) => void): Summary {
-  const area = new RowArea();
+function summaryOf(build: (area: RowEncoder) => void): Summary {
+  const area = new RowEncoder();
   build(area);
   const summary = new Summary();
   summary.rows(area.area, area.length);
   return summary;
 }
 
-function pageOf(build: (area: RowArea) => void, stats: Partial<Stats> = {}, ports = run.ports) {
+function pageOf(build: (area: RowEncoder) => void, stats: Partial<Stats> = {}, ports = run.ports) {
   return page(
     summaryOf(build),
     { ...nothing, packets: 100, decoded: 100, ...stats },
@@ -64,9 +67,9 @@ function pageOf(build: (area: RowArea) => void, stats: Partial<Stats> = {}, port
 describe('counting', () => {
   it('counts outcomes, recipients and bytes of transactions', () => {
     const summary = summaryOf((area) => {
-      area.transaction({ rcptCodes: [250, 550, 0], bytes: 100 });
-      area.transaction({ outcome: Outcome.rejected, rcptCodes: [550], bytes: 0 });
-      area.transaction({ outcome: Outcome.unknown, rcptCodes: [], gaps: 5 });
+      area.transaction({ rcpts: rcptsOf([250, 550, 0]), bytes: 100 });
+      area.transaction({ outcome: Outcome.rejected, rcpts: rcptsOf([550]), bytes: 0 });
+      area.transaction({ outcome: Outcome.unknown, rcpts: rcptsOf([]), gaps: 5 });
       area.session({ gaps: 5 });
     });
     expect(summary.transactions).toBe(3);
@@ -95,7 +98,7 @@ describe('page', () => {
     const text = pageOf(
       (area) => {
         for (let at = 0; at < 40; at++) {
-          area.transaction({ client: long, time: run.first + at * 9e6, rcptCodes: [550] });
+          area.transaction({ client: long, time: run.first + at * 9e6, rcpts: rcptsOf([550]) });
           area.session({ client: long, sides: Sides.client, gaps: 1, closed: at % 6 });
         }
       },
@@ -130,7 +133,7 @@ describe('page', () => {
 
 describe('what it means', () => {
   const empty = (): void => {};
-  const sided = (sides: number) => (area: RowArea) => {
+  const sided = (sides: number) => (area: RowEncoder) => {
     for (let at = 0; at < 4; at++) area.session({ sides });
   };
   it.each([
