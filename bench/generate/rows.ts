@@ -1,6 +1,6 @@
 // Rows without packets: plain objects into row areas (row-reader.ts reads them back). It follows
-// the layout of src/batch/row.ts on its own, slowly and readably; a test holds it to what the packet
-// plane writes.
+// the layout of src/batch/row.ts on its own, slowly and readably; a test holds it to what the
+// packet plane writes.
 
 import {
   At,
