@@ -2,6 +2,7 @@
 // have). Here are their shapes and who takes them; `policy.ts` makes them, `explain.ts` words them.
 
 import type { Mode, Proof, RuleMeta, Sample, Severity, Subject } from '../detect/finding.js';
+import type { Guard } from './guards.js';
 
 /** What is done about a source. `allow` comes from a person only. */
 export type DecisionAction = 'limit' | 'block' | 'allow';
@@ -72,7 +73,7 @@ export interface Decision {
   /** The entry that this one takes the place of. */
   readonly supersedes: string | null;
   /** Why it is this action and no stronger one: names of guards, see `guards.ts`. */
-  readonly guards: readonly string[];
+  readonly guards: readonly Guard[];
   /** Why this source, why now, and what ends it, in plain English. */
   readonly explanation: string;
 }
@@ -94,7 +95,7 @@ export interface Alert {
   readonly flow: AlertFlow | undefined;
   readonly degraded: boolean;
   /** What keeps policy from acting, names of guards; empty where nothing does. */
-  readonly guards: readonly string[];
+  readonly guards: readonly Guard[];
   readonly explanation: string;
 }
 

@@ -184,9 +184,11 @@ function independent(finding: Finding, of: Finding): boolean {
   }
 }
 
-function mostlyPolicy({ evidence }: Finding): boolean {
-  const policy = number(evidence['policy_refused']);
-  return policy > number(evidence['unknown_user']);
+/** By the counts of the evidence, or by its samples where there are none. */
+function mostlyPolicy({ evidence, samples }: Finding): boolean {
+  const of = (name: string, word: string) =>
+    number(evidence[name]) || samples.filter(({ outcome }) => outcome.startsWith(word)).length;
+  return of('policy_refused', 'policy') > of('unknown_user', 'unknown-user');
 }
 
 function number(value: number | string | undefined): number {

@@ -7,7 +7,7 @@ import { severityOf } from '../detect/finding.js';
 import { Heap } from '../lib/heap.js';
 import { Breaker } from './breaker.js';
 import type { Alert, AlertSink, Decision, DecisionSink, DecisionState, Scope } from './decision.js';
-import { explainAlert, explainDecision } from './explain.js';
+import { explainAlert, explainChange, explainDecision } from './explain.js';
 import { confidence, fuse, type Verdict } from './fusion.js';
 import {
   type Guard,
@@ -247,7 +247,7 @@ export class Policy implements FindingSink {
     if (!stronger && !published) return;
     // The new entry comes first, so that the source is never off the list in between.
     this.#add(source, basis, entry);
-    this.#tell({ ...entry, state: 'released', time: finding.time }, finding.time);
+    this.#change(entry, 'released', finding.time);
   }
 
   #add(source: Source, basis: Basis, before: Decision | null): void {
@@ -258,11 +258,12 @@ export class Policy implements FindingSink {
     if (outcome.action === 'block') ({ level, length } = climb(verdict.words, source.level));
     source.level = level;
     source.length = length;
-    source.entry = this.#entry(source, basis, {
+    const entry = this.#entry(source, basis, {
       until: renewed(now, now, now, length),
       level,
       supersedes: before?.id ?? null,
     });
+    source.entry = { ...entry, explanation: explainDecision(entry, verdict) };
     this.#sources.hold(source);
     this.#ends.add(source.entry.until, source);
     this.#tell(source.entry, now);
@@ -274,17 +275,9 @@ export class Policy implements FindingSink {
     const until = renewed(entry.created, entry.until, now, source.length);
     if (until - entry.until < source.length * renewalShare) return;
     const { evidence, samples } = basis.verdict.by.finding;
-    source.entry = {
-      ...entry,
-      state: 'extended',
-      time: now,
-      until,
-      lastSeen: now,
-      evidence,
-      samples,
-    };
+    source.entry = { ...entry, until, lastSeen: now, evidence, samples };
     this.#ends.add(until, source);
-    this.#tell(source.entry, now);
+    this.#change(source.entry, 'extended', now);
   }
 
   #end(source: Source, state: 'expired' | 'released', now: number): void {
@@ -292,14 +285,18 @@ export class Policy implements FindingSink {
     source.entry = null;
     if (entry.action === 'block') source.blockEnded = now;
     this.#sources.letGo(source);
-    this.#tell({ ...entry, state, time: now }, now);
+    this.#change(entry, state, now);
+  }
+
+  #change(entry: Decision, state: DecisionState, now: number): void {
+    const changed: Decision = { ...entry, state, time: now };
+    this.#tell({ ...changed, explanation: explainChange(changed) }, now);
   }
 
   #tell(decision: Decision, now: number): void {
     this.#now = Math.max(this.#now, now);
     this.counters[decision.state satisfies DecisionState] += 1;
-    const explanation = explainDecision(decision);
-    this.#decisions.decision({ ...decision, explanation });
+    this.#decisions.decision(decision);
   }
 
   #entry(
