@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Config, profileNames } from './config.js';
+import { type YamlPart, yamlParts } from './lib/yaml-text.js';
 
 /** A configuration that cannot be used. The message is one line per mistake. */
 export class ConfigError extends Error {
@@ -32,19 +32,22 @@ const units: Readonly<Record<string, number>> = {
  * folder. Throws a `ConfigError`.
  */
 export function readConfig(path: string, defaults: Config): Config {
-  const text = readText(path);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${path}:${line}:${col}`;
-  };
-  const broken = document.errors.map((error) => `${at(error.pos[0])} ${error.message}`);
-  if (broken.length > 0) throw new ConfigError(broken.join('\n'));
-  const result = schema(defaults, dirname(resolve(path))).safeParse(plain(document, at(0)));
+  const part = parts(path, readText(path))[0];
+  const values = part === undefined ? {} : part.values();
+  const result = schema(defaults, dirname(resolve(path))).safeParse(values);
   if (result.success) return result.data;
-  const mistakes = result.error.issues.flatMap((issue) => tell(issue, document, at));
-  throw new ConfigError(mistakes.join('\n'));
+  throw new ConfigError(part?.mistakes(result.error).join('\n'));
+}
+
+function parts(path: string, text: string): YamlPart[] {
+  try {
+    const all = yamlParts(path, text);
+    for (const part of all) part.values();
+    if (all.length > 1) throw new Error(`${all[1]?.place([])} a second document; one is all`);
+    return all;
+  } catch (error) {
+    throw new ConfigError((error as Error).message);
+  }
 }
 
 function readText(path: string): string {
@@ -54,52 +57,6 @@ function readText(path: string): string {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new ConfigError(`${path}: cannot read the configuration (${code}); check the path`);
   }
-}
-
-function plain(document: Document, start: string): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch (error) {
-    throw new ConfigError(`${start} ${(error as Error).message}`);
-  }
-}
-
-/** One line per mistake: where it stands, which key, what is wrong. */
-function tell(
-  issue: z.core.$ZodIssue,
-  document: Document,
-  at: (offset: number) => string,
-): string[] {
-  if (issue.code !== 'unrecognized_keys') {
-    const name = issue.path.length === 0 ? 'the file' : issue.path.join('.');
-    return [`${at(offsetOf(document, issue.path))} ${name}: ${lowerFirst(issue.message)}`];
-  }
-  return issue.keys.map((key) => {
-    const path = [...issue.path, key];
-    return `${at(offsetOf(document, path))} ${path.join('.')}: there is no such key`;
-  });
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-/** Offset of the deepest part of `path` that the document has. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number {
-  let node: unknown = document.contents;
-  let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
-  for (const step of path) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === step);
-      if (pair === undefined) break;
-      if (isScalar(pair.key)) offset = pair.key.range?.[0] ?? offset;
-      node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(step)];
-      if (isNode(node)) offset = node.range?.[0] ?? offset;
-    } else break;
-  }
-  return offset;
 }
 
 // What follows is the form of the file, part by part.

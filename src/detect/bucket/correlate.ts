@@ -1,0 +1,268 @@
+// Open relays by both legs of the same mail: a stranger hands it to an own server for a domain that
+// is not the server's, and the server passes it on. Leg 1 alone proves nothing (a honeypot accepts
+// everything); leg 2 is found by the recipient, the Message-ID, the sender's domain and the size,
+// the four signals of Bro's smtp-relay script (2008) without its content hash. What is ours: only
+// accepted mail counts, never an authenticated client, queue delays of hours are waited for, and a
+// domain that strangers of three networks deliver here is one that this server answers for (a
+// backup MX, a filter).
+//
+//   state   0 mails of leg 1  1 mails matched  2 best score, hundredths  3 free
+//           4 .. sets: clients, pairs of client and domain, domains matched
+
+import { ReplyClass } from '../../smtp/reply-class.js';
+import type { Facts } from '../facts.js';
+import { slotOf } from '../fields.js';
+import type { Test } from '../fold.js';
+import { RecentPairs } from '../state/recent.js';
+import { type Cells, hashOf, SubjectTable } from '../state/subjects.js';
+import { setWords, type Tallies } from '../state/tally.js';
+import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
+
+export interface CorrelateOptions {
+  /** Which accepted transactions of an own server may be the second leg. */
+  readonly second: Test;
+  /** Seconds for a full match, and for one of half weight. */
+  readonly seconds: number;
+  readonly slowSeconds: number;
+  readonly score: {
+    readonly rcpt: number;
+    readonly message_id: number;
+    readonly mail_from_domain: number;
+    readonly size: number;
+  };
+  readonly confirmAt: number;
+  /** Matched mails before it is confirmed. */
+  readonly messages: number;
+  readonly tallies: Tallies;
+}
+
+/** First legs that are remembered; the oldest goes. */
+const legsMax = 65_536;
+/** Recipients of one mail that are remembered. */
+const rcptsMax = 20;
+/** Networks of strangers that make a domain the server's own. */
+const networksOfHost = 3;
+/** Domains of one server that are learnt. */
+const hostedMax = 65_536;
+/** What Received lines and the like may add to a mail, and a rewritten header may take. */
+const sizeLess = 64;
+const sizeMore = 2048;
+const day_s = 86_400;
+
+/** Words of a remembered leg. */
+const L = {
+  server: 0,
+  key: 4,
+  rcpt: 5,
+  messageId: 7,
+  mailDomain: 9,
+  rcptDomain: 10,
+  network: 11,
+  bytes: 12,
+  second: 13,
+  matched: 14,
+} as const;
+const legWords = 16;
+
+const clientsAt = 4;
+const pairsAt = clientsAt + setWords;
+const domainsAt = pairsAt + setWords;
+const dstIp = slotOf('dst.ip');
+const srcIp = slotOf('src.ip');
+const srcNetwork = slotOf('src.network');
+const mailDomain = slotOf('mail.domain');
+const rcptDomain = slotOf('rcpt.domain');
+const mailBytes = slotOf('mail.bytes');
+
+export class Correlate implements Bucket {
+  readonly words = domainsAt + setWords;
+  readonly #is: CorrelateOptions;
+  readonly #legs = new Int32Array(legsMax * legWords);
+  readonly #byRcpt = new RecentPairs(legsMax);
+  readonly #byMessage = new RecentPairs(legsMax);
+  /** For a server and a domain: the networks that delivered, up to three. */
+  readonly #hosts = new SubjectTable({ segments: 4, capacity: hostedMax, seed: 0 }, () => {});
+  readonly #key = new Int32Array(5);
+  #next = 0;
+  /** First word of the leg that the second one at hand matched. */
+  #match = 0;
+  #score = 0;
+
+  constructor(options: CorrelateOptions) {
+    this.#is = options;
+  }
+
+  /** Leg 1, one recipient at a time; `facts` holds the recipient. */
+  observe(cells: Cells, at: number, facts: Facts): number {
+    const { values, second } = facts;
+    const { words } = cells;
+    const domain = values[rcptDomain]!;
+    if (domain === 0 || this.#answersFor(facts, domain)) return Verdict.none;
+    this.#keep(facts);
+    words[at]!++;
+    const network = values[srcNetwork]!;
+    const { tallies } = this.#is;
+    tallies.add(cells, at + clientsAt, network, second, day_s);
+    tallies.add(cells, at + pairsAt, hashOf(network, domain, 0, 0, 0), second, day_s);
+    if (words[at]! < this.#is.messages || !this.#isVaried(cells, at, second)) return Verdict.noted;
+    return Verdict.suspected;
+  }
+
+  /** One client, several domains: what a filter or a backup MX for one domain does not show. */
+  #isVaried(cells: Cells, at: number, second: number): boolean {
+    const { tallies } = this.#is;
+    const pairs = tallies.count(cells, at + pairsAt, second, day_s);
+    return pairs > tallies.count(cells, at + clientsAt, second, day_s);
+  }
+
+  /** Whether strangers of enough networks deliver mail for the domain here. */
+  #answersFor(facts: Facts, domain: number): boolean {
+    for (let i = 0; i < 4; i++) this.#key[i] = facts.values[dstIp + i]!;
+    this.#key[4] = domain;
+    const base = this.#hosts.open(this.#key, facts.second) + 8;
+    const { words } = this.#hosts.cells;
+    const network = facts.values[srcNetwork]!;
+    for (let i = 0; i < networksOfHost; i++) {
+      if (words[base + i] === network) break;
+      if (words[base + i] !== 0) continue;
+      words[base + i] = network;
+      break;
+    }
+    return words[base + networksOfHost - 1] !== 0;
+  }
+
+  /** Remembers the first leg at hand under its recipient and its Message-ID. */
+  #keep(facts: Facts): void {
+    const { values, row, second } = facts;
+    const leg = this.#next;
+    this.#next = (this.#next + legWords) % this.#legs.length;
+    const legs = this.#legs;
+    for (let i = 0; i < 4; i++) legs[leg + i] = values[dstIp + i]!;
+    legs[leg + L.key] = serverKey(facts, false);
+    legs[leg + L.rcpt] = row.rcptHash(facts.index, 0);
+    legs[leg + L.rcpt + 1] = row.rcptHash(facts.index, 1);
+    legs[leg + L.messageId] = row.messageId(0);
+    legs[leg + L.messageId + 1] = row.messageId(1);
+    legs[leg + L.mailDomain] = values[mailDomain]!;
+    legs[leg + L.rcptDomain] = values[rcptDomain]!;
+    legs[leg + L.network] = values[srcNetwork]!;
+    legs[leg + L.bytes] = Math.min(values[mailBytes]!, 0x7fffffff);
+    legs[leg + L.second] = second;
+    legs[leg + L.matched] = 0;
+    const life = this.#is.slowSeconds;
+    const key = legs[leg + L.key]!;
+    const low = legs[leg + L.rcpt + 1]! ^ key;
+    this.#byRcpt.open(legs[leg + L.rcpt]! ^ key, low, second, life);
+    this.#byRcpt.value = leg;
+    if (legs[leg + L.messageId] === 0 && legs[leg + L.messageId + 1] === 0) return;
+    const lowId = legs[leg + L.messageId + 1]! ^ key;
+    this.#byMessage.open(legs[leg + L.messageId]! ^ key, lowId, second, life);
+    this.#byMessage.value = leg;
+  }
+
+  /** Whether the transaction at hand is the second leg of a mail; writes its server into `key`. */
+  second(facts: Facts, key: Int32Array): boolean {
+    if (!this.#is.second(facts.values)) return false;
+    const { row } = facts;
+    const own = serverKey(facts, true);
+    let found = false;
+    const rcpts = Math.min(row.rcptCount, rcptsMax);
+    for (let i = 0; i < rcpts && !found; i++) {
+      if (row.rcptClass(i) !== ReplyClass.ok) continue;
+      const low = row.rcptHash(i, 1) ^ own;
+      const { slowSeconds } = this.#is;
+      if (!this.#byRcpt.find(row.rcptHash(i, 0) ^ own, low, facts.second, slowSeconds)) continue;
+      found = this.#scores(facts, this.#byRcpt.value, own, i);
+    }
+    const isNamed = row.messageId(0) !== 0 || row.messageId(1) !== 0;
+    const low = row.messageId(1) ^ own;
+    const { slowSeconds } = this.#is;
+    if (
+      !found &&
+      isNamed &&
+      this.#byMessage.find(row.messageId(0) ^ own, low, facts.second, slowSeconds)
+    ) {
+      found = this.#scores(facts, this.#byMessage.value, own, -1);
+    }
+    if (!found) return false;
+    for (let i = 0; i < 4; i++) key[i] = this.#legs[this.#match + i]!;
+    key[4] = 0;
+    return true;
+  }
+
+  /** Whether leg 2 at hand is like a remembered leg 1; `rcpt` is the equal recipient, or -1. */
+  #scores(facts: Facts, leg: number, own: number, rcpt: number): boolean {
+    const legs = this.#legs;
+    const is = this.#is;
+    const { row, values } = facts;
+    if (legs[leg + L.key] !== own || legs[leg + L.matched] !== 0) return false;
+    let score = 0;
+    const isRcpt =
+      rcpt >= 0 &&
+      legs[leg + L.rcpt] === row.rcptHash(rcpt, 0) &&
+      legs[leg + L.rcpt + 1] === row.rcptHash(rcpt, 1);
+    if (isRcpt) score += is.score.rcpt;
+    const isNamed = row.messageId(0) !== 0 || row.messageId(1) !== 0;
+    if (
+      isNamed &&
+      legs[leg + L.messageId] === row.messageId(0) &&
+      legs[leg + L.messageId + 1] === row.messageId(1)
+    ) {
+      score += is.score.message_id;
+    }
+    const from = values[mailDomain]!;
+    if (from !== 0 && from === legs[leg + L.mailDomain]) score += is.score.mail_from_domain;
+    const more = values[mailBytes]! - legs[leg + L.bytes]!;
+    if (values[mailBytes]! > 0 && more >= -sizeLess && more <= sizeMore) score += is.score.size;
+    const age = facts.second - legs[leg + L.second]!;
+    if (age > is.slowSeconds) return false;
+    if (age > is.seconds) score /= 2;
+    if (score < is.confirmAt) return false;
+    this.#match = leg;
+    this.#score = score;
+    return true;
+  }
+
+  /** Counts the match that `second` found; `at` is the state of its server. */
+  confirm(cells: Cells, at: number, facts: Facts): number {
+    const { words } = cells;
+    const legs = this.#legs;
+    legs[this.#match + L.matched] = 1;
+    words[at + 1]!++;
+    words[at + 2] = Math.max(words[at + 2]!, Math.round(this.#score * 100));
+    const { tallies, messages } = this.#is;
+    const domain = legs[this.#match + L.rcptDomain]!;
+    tallies.add(cells, at + domainsAt, domain, facts.second, day_s);
+    const domains = tallies.count(cells, at + domainsAt, facts.second, day_s);
+    const enough = words[at + 1]! >= messages && domains > 1;
+    if (enough && this.#isVaried(cells, at, facts.second)) return Verdict.confirmed;
+    return words[at]! >= messages ? Verdict.probable : Verdict.noted;
+  }
+
+  evidence(cells: Cells, at: number, facts: Facts): Evidence {
+    const { words } = cells;
+    const { tallies, confirmAt } = this.#is;
+    const count = (set: number) => tallies.count(cells, at + set, facts.second, day_s);
+    return {
+      taken: words[at]!,
+      passed_on: words[at + 1]!,
+      best_score: rounded(words[at + 2]! / 100),
+      confirm_at: confirmAt,
+      clients: count(clientsAt),
+      domains: count(domainsAt),
+    };
+  }
+
+  release(cells: Cells, at: number): void {
+    for (const set of [clientsAt, pairsAt, domainsAt]) this.#is.tallies.release(cells, at + set);
+  }
+}
+
+/** One server, whatever address of its entry in the register it uses. */
+function serverKey(facts: Facts, isClient: boolean): number {
+  const place = isClient ? facts.src : facts.dst;
+  if (place.server >= 0) return hashOf(place.server, 1, 2, 3, 0);
+  const at = isClient ? srcIp : dstIp;
+  const { values } = facts;
+  return hashOf(values[at]!, values[at + 1]!, values[at + 2]!, values[at + 3]!, 0);
+}

@@ -1,0 +1,375 @@
+// The detectors: rows in, findings out. One row is looked up once, becomes observations, and each
+// rule that can match the pair of roles at hand is asked. Time comes from rows and ticks alone.
+//
+// What counts as evidence is decided here, once for all rules: nothing of a transaction with a gap,
+// nothing of a connection whose handshake was not seen (a stranger can write any address on a
+// packet of his), except where the tap shows too little of handshakes; then findings say so.
+
+import { AtSession, AtTx, Outcome, RowKind, type RowSink } from '../batch/row.js';
+import type { Register } from '../register/register.js';
+import { Verdict } from './bucket/bucket.js';
+import { Correlate } from './bucket/correlate.js';
+import { Domains } from './domains.js';
+import { Facts } from './facts.js';
+import { slotOf, streams } from './fields.js';
+import type { FindingSink } from './finding.js';
+import type { Test } from './fold.js';
+import { GroupTable } from './groups.js';
+import { OpenFindings } from './open.js';
+import { contextOf, contexts, Rule, RuleAt, ruleWords } from './rule.js';
+import type { RuleSet } from './rule-file.js';
+import { Destinations, Servers } from './seen.js';
+import { sharedOf } from './shared.js';
+import { RecentPairs } from './state/recent.js';
+import { hashOf } from './state/subjects.js';
+import { Symmetry } from './symmetry.js';
+
+export interface DetectorOptions {
+  /** Subjects of each grouping that are remembered; the longest silent goes. */
+  readonly subjects: number;
+  /** Key of hashes over names; equal seeds give equal findings. */
+  readonly seed: number;
+}
+
+export const detectorDefaults: DetectorOptions = { subjects: 1_000_000, seed: 0x6d77 };
+
+/** A rule where it can match: for one stream and one context. */
+interface Place {
+  readonly rule: Rule;
+  readonly test: Test;
+  readonly table: GroupTable;
+  /** Words from a record's first to the rule's. */
+  readonly offset: number;
+}
+
+/** Everything that is counted here. */
+export interface DetectorCounters {
+  rows: number;
+  /** Left out because bytes of the transaction were missing. */
+  gapped: number;
+  /** Left out because nobody saw the handshake. */
+  unproven: number;
+}
+
+const none: readonly Place[] = [];
+const streamOf = (name: (typeof streams)[number]) => streams.indexOf(name);
+const Stream = {
+  start: streamOf('session.start'),
+  end: streamOf('session.end'),
+  transaction: streamOf('transaction'),
+  accepted: streamOf('transaction.accepted'),
+  rcpt: streamOf('rcpt.outcome'),
+  auth: streamOf('auth.outcome'),
+  attempt: streamOf('attempt'),
+} as const;
+const mailbox = slotOf('rcpt.mailbox');
+/** Pairs of source and recipient that are remembered, for each subject. */
+const contactsShare = 4;
+/** The first contact holds for a day (detection.md 2.0). */
+const contactLife_s = 86_400;
+/** Seconds between two looks at what is over. */
+const sweep_s = 60;
+/** In `RuleAt.level`: some of the evidence rests on no handshake. */
+const unprovenBit = 1 << 8;
+
+export class Detectors implements RowSink {
+  readonly counters: DetectorCounters = { rows: 0, gapped: 0, unproven: 0 };
+  readonly #options: DetectorOptions;
+  readonly #facts: Facts;
+  readonly #domains: Domains;
+  readonly #shared: ReturnType<typeof sharedOf>;
+  readonly #contacts: RecentPairs;
+  readonly #destinations: Destinations;
+  readonly #servers: Servers;
+  readonly #symmetry = new Symmetry();
+  readonly #open: OpenFindings;
+  readonly #key = new Int32Array(5);
+  #register: Register;
+  #rules: readonly Rule[] = [];
+  #tables: readonly GroupTable[] = [];
+  #places: (readonly Place[])[] = [];
+  #relays: readonly Place[] = [];
+  #serial = 0;
+  #swept = 0;
+  /** Whether the recipient at hand is new to its source: 0 not asked yet, 1 yes, 2 no. */
+  #isFirst = 0;
+  /** Share of bytes lost on the way to us, as the capture tells it. */
+  loss = 0;
+
+  constructor(set: RuleSet, register: Register, sink: FindingSink, options: DetectorOptions) {
+    this.#options = options;
+    this.#contacts = new RecentPairs(options.subjects * contactsShare);
+    this.#register = register;
+    this.#facts = new Facts(options.seed);
+    this.#domains = new Domains(register, options.seed);
+    this.#shared = sharedOf(() => this.#register, options.subjects);
+    this.#destinations = new Destinations(options.seed);
+    this.#servers = new Servers(options.seed);
+    this.#open = new OpenFindings(sink);
+    this.reload(set);
+  }
+
+  get rules(): readonly Rule[] {
+    return this.#rules;
+  }
+
+  /** Uses another register from the next row on. */
+  replaceRegister(register: Register): void {
+    this.#register = register;
+    this.#domains.replace(register);
+  }
+
+  /**
+   * Uses other rules from the next row on. A rule with the same id and the same text keeps all it
+   * knows; findings of rules that are gone are forgotten without a word.
+   */
+  reload(set: RuleSet): void {
+    this.#shared.lists = set.lists;
+    const before = new Map(this.#rules.map((rule) => [rule.id, rule]));
+    const rules = set.rules.map((definition) => {
+      const old = before.get(definition.meta.id);
+      const isSame = old?.definition.meta.sha256 === definition.meta.sha256;
+      return new Rule(definition, this.#shared, isSame ? old.bucket : undefined);
+    });
+    const old = this.#tables;
+    const { subjects, seed } = this.#options;
+    const tables = GroupTable.forRules(rules, subjects, seed, (rule, owner) =>
+      this.#open.drop(rule, owner),
+    );
+    for (const table of tables) {
+      const from = old.find(({ name }) => name === table.name);
+      if (from !== undefined) table.moveFrom(from, this.#open);
+    }
+    this.#rules = rules;
+    this.#tables = tables;
+    this.#open.keep(rules, tables);
+    this.#places = placesOf(rules, tables);
+    this.#relays = relaysOf(rules, tables);
+    this.#freeze();
+  }
+
+  rows(area: ArrayBuffer, length: number): void {
+    const { row } = this.#facts;
+    row.open(area, length);
+    while (row.next()) this.#row();
+  }
+
+  /** Tells the time, microseconds: findings whose evidence is old clear. */
+  tick(now: number): void {
+    const second = Math.max(1, Math.floor(now / 1e6));
+    if (second - this.#swept >= sweep_s) this.#sweep(second, now);
+  }
+
+  /** Subjects remembered, given up, and what each takes, by grouping. */
+  tables(): readonly { name: string; used: number; evicted: number; bytes: number }[] {
+    return this.#tables.map(({ name, subjects }) => ({
+      name,
+      used: subjects.used,
+      evicted: subjects.evicted,
+      bytes: subjects.bytesPerSubject,
+    }));
+  }
+
+  /** Findings that are open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** What was given up for want of room, by what it was. */
+  get givenUp(): Readonly<Record<string, number>> {
+    return {
+      contacts: this.#contacts.evicted,
+      sessions: this.#shared.sessions.evicted,
+      sets: this.#shared.tallies.exhausted,
+      samples: this.#open.samples.overwritten,
+      findings: this.#open.dropped,
+      destinations: this.#destinations.evicted,
+    };
+  }
+
+  #row(): void {
+    const facts = this.#facts;
+    this.counters.rows++;
+    this.#serial++;
+    facts.open(this.#register);
+    facts.serves = facts.src.own && this.#servers.has(facts, 'src');
+    facts.relayClient =
+      facts.dst.server >= 0 && this.#register.mayRelay(facts.dst.server, facts.src);
+    facts.egress = facts.src.server >= 0 || this.#register.egressOf(facts.src) >= 0;
+    const context = contextOf(facts.src.role, facts.src.own, facts.dst.own);
+    switch (facts.row.kind) {
+      case RowKind.transaction:
+        this.#transaction(context);
+        break;
+      case RowKind.session:
+        this.#session(context);
+        break;
+      case RowKind.attempt:
+        facts.attempt();
+        this.#dispatch(Stream.attempt, context);
+        break;
+      default:
+        break;
+    }
+    this.tick(facts.time);
+  }
+
+  #transaction(context: number): void {
+    const facts = this.#facts;
+    const { row } = facts;
+    const isFirst = row.word(AtTx.txId) === 0;
+    if (!this.#isProven()) return;
+    facts.transaction(this.#domains);
+    facts.acceptsAll = this.#destinations.acceptsAll(facts);
+    if (isFirst) this.#dispatch(Stream.start, context);
+    if (row.gaps > 0) {
+      this.counters.gapped++;
+      return;
+    }
+    this.#destinations.count(facts);
+    this.#dispatch(Stream.transaction, context);
+    const isAccepted = row.outcome === Outcome.accepted;
+    if (isAccepted && facts.dst.own && !facts.src.own) this.#servers.add(facts, 'dst');
+    if (isAccepted) this.#secondLegs();
+    const rcpts = this.#places[Stream.rcpt * contexts + context]!;
+    const accepted = this.#places[Stream.accepted * contexts + context]!;
+    if (rcpts.length === 0 && (accepted.length === 0 || !isAccepted)) return;
+    for (let i = 0; i < row.rcptCount; i++) {
+      facts.recipient(i, this.#domains);
+      this.#isFirst = 0;
+      this.#serial++;
+      this.#ask(rcpts);
+      // An accepted transaction is told once for each recipient that was taken: a relay is judged
+      // by where its mail goes. Rules that count mails look at the first alone.
+      if (isAccepted && facts.isTaken) this.#ask(accepted);
+    }
+  }
+
+  #session(context: number): void {
+    const facts = this.#facts;
+    const { row } = facts;
+    this.#symmetry.count(facts.second, row.sides, facts.handshake);
+    if (!this.#isProven()) return;
+    facts.session();
+    if (row.word(AtSession.transactions) === 0) this.#dispatch(Stream.start, context);
+    this.#dispatch(Stream.end, context);
+    if (row.word(AtSession.authAttempts) > 0) this.#dispatch(Stream.auth, context);
+  }
+
+  /** Whether the row may be evidence at all. */
+  #isProven(): boolean {
+    if (this.#facts.handshake || this.#symmetry.isBlind) return true;
+    this.counters.unproven++;
+    return false;
+  }
+
+  #dispatch(stream: number, context: number): void {
+    this.#ask(this.#places[stream * contexts + context]!);
+  }
+
+  #ask(places: readonly Place[]): void {
+    const facts = this.#facts;
+    for (let i = 0; i < places.length; i++) {
+      const { rule, test, table, offset } = places[i]!;
+      if (rule.frozen || !test(facts.values)) continue;
+      if (rule.firstContact > 0 && !this.#isFirstContact()) continue;
+      const at = table.record(this.#serial, facts) + offset;
+      const { cells } = table.subjects;
+      facts.role = table.isServer ? facts.dst.role : facts.src.role;
+      const verdict = rule.bucket.observe(cells, at + ruleWords, facts);
+      if (verdict !== Verdict.none) this.#note(rule, table, at, verdict);
+    }
+  }
+
+  /** Mail of an own server may be the other half of mail that a stranger gave it. */
+  #secondLegs(): void {
+    const facts = this.#facts;
+    for (const { rule, table, offset } of this.#relays) {
+      const relay = rule.bucket as Correlate;
+      if (!relay.second(facts, this.#key)) continue;
+      const at = table.subjects.open(this.#key, facts.second) + offset;
+      const verdict = relay.confirm(table.subjects.cells, at + ruleWords, facts);
+      table.bits = this.#key[2] === 0xffff ? 32 : 128;
+      facts.role = facts.src.role;
+      this.#note(rule, table, at, verdict);
+    }
+  }
+
+  #isFirstContact(): boolean {
+    if (this.#isFirst !== 0) return this.#isFirst === 1;
+    const { values, second } = this.#facts;
+    const high = values[mailbox]! | 0;
+    const low = values[mailbox + 1]! | 0;
+    if (high === 0 && low === 0) {
+      // Only its reply was seen: nobody can tell whether it came before.
+      this.#isFirst = 1;
+      return true;
+    }
+    const source = hashOf(values[srcKey]!, high, low, 0, this.#options.seed);
+    const isNew = this.#contacts.open(source, low ^ values[srcKey]!, second, contactLife_s);
+    this.#isFirst = isNew ? 1 : 2;
+    return isNew;
+  }
+
+  /** Something was seen: keeps a sample, and speaks where the verdict is new. */
+  #note(rule: Rule, table: GroupTable, at: number, verdict: number): void {
+    const facts = this.#facts;
+    const { words } = table.subjects.cells;
+    const { second } = facts;
+    if (words[at + RuleAt.firstEvidence] === 0) words[at + RuleAt.firstEvidence] = second;
+    if (!facts.handshake) words[at + RuleAt.level]! |= unprovenBit;
+    if (rule.samples > 0) this.#open.sample(table, at, facts);
+    if (verdict < Verdict.suspected) return;
+    const level = words[at + RuleAt.level]! & 0xff;
+    const isNew = verdict > level;
+    if (!isNew && second - words[at + RuleAt.lastFinding]! < rule.quiet) return;
+    words[at + RuleAt.lastFinding] = second;
+    if (isNew) words[at + RuleAt.level] = (words[at + RuleAt.level]! & ~0xff) | verdict;
+    const state = level === 0 ? 'fires' : isNew ? 'rises' : 'again';
+    this.#open.tell(rule, table, at, state, facts);
+    if (state === 'fires') this.#freeze();
+  }
+
+  #sweep(second: number, now: number): void {
+    this.#swept = second;
+    for (const rule of this.#rules) {
+      rule.degraded = this.#symmetry.isDegraded(rule.definition.text.needs, this.loss);
+    }
+    if (this.#open.sweep(second, now)) this.#freeze();
+  }
+
+  /** Rules stand still while the one that guards them has an open finding. */
+  #freeze(): void {
+    for (const rule of this.#rules) {
+      const guard = rule.definition.text.frozen_by;
+      if (guard !== undefined) rule.frozen = this.#open.has(guard);
+    }
+  }
+}
+
+const srcKey = slotOf('src.key');
+
+/** Where each rule can match, by stream and context. */
+function placesOf(rules: readonly Rule[], tables: readonly GroupTable[]): (readonly Place[])[] {
+  return streams.flatMap((_, stream) =>
+    Array.from({ length: contexts }, (__, context) => {
+      const found = rules.flatMap((rule) => {
+        const test = rule.tests[stream]![context];
+        const table = tables.find((one) => one.holds(rule, context));
+        if (test === null || test === undefined || table === undefined) return [];
+        return [{ rule, test, table, offset: table.offsetOf(rule) }];
+      });
+      return found.length === 0 ? none : found;
+    }),
+  );
+}
+
+/** Rules that look for second legs; their subjects are own servers. */
+function relaysOf(rules: readonly Rule[], tables: readonly GroupTable[]): readonly Place[] {
+  return rules.flatMap((rule) => {
+    if (!(rule.bucket instanceof Correlate)) return [];
+    return tables
+      .filter((table) => table.has(rule) && table.isOwn)
+      .map((table) => ({ rule, test: () => true, table, offset: table.offsetOf(rule) }));
+  });
+}

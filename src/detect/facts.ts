@@ -1,0 +1,314 @@
+// One observation as numbers: the values of all fields for the row at hand. Filled once a row, and
+// for its recipients in turn; rules read it through the slots of fields.ts. It knows rows,
+// addresses and the register; it judges nothing.
+
+import { At, AtSession, AtTx, RowCursor, StartTls } from '../batch/row.js';
+import { Place, type Register } from '../register/register.js';
+import { Anomaly } from '../smtp/anomaly.js';
+import { Dialect } from '../smtp/dialect.js';
+import { ReplyClass } from '../smtp/reply-class.js';
+import { slotOf, valueCount } from './fields.js';
+import { hashOf } from './state/subjects.js';
+import { domainStart, Helo, hashPattern, hashText, heloClass } from './text.js';
+
+/** What is asked about domains; the owner of the register answers, and remembers. */
+export interface DomainBook {
+  /** Whether the own server answers for the domain in `bytes`. */
+  hosted(bytes: Buffer, from: number, to: number, server: number): boolean;
+  /** Whether the domain has registered servers, and this source is none of them. */
+  elsewhere(bytes: Buffer, from: number, to: number, source: Place): boolean;
+}
+
+/** Places of the values that are filled here. */
+const Slot = {
+  srcIp: slotOf('src.ip'),
+  dstIp: slotOf('dst.ip'),
+  srcKey: slotOf('src.key'),
+  dstKey: slotOf('dst.key'),
+  srcNetwork: slotOf('src.network'),
+  dstNetwork: slotOf('dst.network'),
+  srcRole: slotOf('src.role'),
+  dstRole: slotOf('dst.role'),
+  srcOwn: slotOf('src.own'),
+  dstOwn: slotOf('dst.own'),
+  customers: slotOf('src.customers'),
+  srcPort: slotOf('src.port'),
+  dstPort: slotOf('dst.port'),
+  direction: slotOf('session.direction'),
+  sides: slotOf('session.sides'),
+  session: slotOf('session.id'),
+  handshake: slotOf('session.handshake'),
+  gaps: slotOf('session.gaps'),
+  auth: slotOf('session.auth'),
+  tls: slotOf('session.tls'),
+  helo: slotOf('helo.class'),
+  heloName: slotOf('helo.name'),
+  heloPattern: slotOf('helo.pattern'),
+  rotated: slotOf('session.rotated'),
+  dnsbl: slotOf('session.dnsbl'),
+  greeting: slotOf('greeting.class'),
+  protocol: slotOf('session.protocol'),
+  transactions: slotOf('session.transactions'),
+  accepted: slotOf('session.accepted'),
+  rcptRefused: slotOf('session.rcpt_refused'),
+  rcptOffered: slotOf('session.rcpt_offered'),
+  dataless: slotOf('session.envelopes_without_data'),
+  verify: slotOf('session.verify'),
+  early: slotOf('session.early'),
+  toServer: slotOf('session.to_server'),
+  authFailed: slotOf('auth.failed'),
+  authOk: slotOf('auth.ok'),
+  authLengths: slotOf('auth.lengths'),
+  attempt: slotOf('attempt.kind'),
+  nullSender: slotOf('mail.null_sender'),
+  mailDomain: slotOf('mail.domain'),
+  elsewhere: slotOf('mail.registered_elsewhere'),
+  label: slotOf('mail.label'),
+  rcptCount: slotOf('mail.rcpt_count'),
+  rcptAccepted: slotOf('mail.rcpt_accepted'),
+  data: slotOf('mail.data'),
+  bytes: slotOf('mail.bytes'),
+  outcomeClass: slotOf('outcome.class'),
+  outcomeCode: slotOf('outcome.code'),
+  mailbox: slotOf('rcpt.mailbox'),
+  rcptDomain: slotOf('rcpt.domain'),
+  hosted: slotOf('rcpt.hosted'),
+} as const;
+
+/** Dialect fields and the bits they stand for. */
+const dialects = [
+  [slotOf('dialect.helo'), Dialect.helo],
+  [slotOf('dialect.space'), Dialect.spaceAfterColon],
+  [slotOf('dialect.trailing_space'), Dialect.trailingSpace],
+  [slotOf('dialect.no_brackets'), Dialect.noBrackets],
+  [slotOf('dialect.lower_case'), Dialect.lowerCaseVerb],
+  [slotOf('dialect.pipelining'), Dialect.unannouncedPipelining],
+  [slotOf('dialect.data_behind_refusal'), Dialect.dataBehindRefusal],
+  [slotOf('dialect.bare_lf'), Dialect.bareLf],
+  [slotOf('dialect.no_quit'), Dialect.noQuit],
+  [slotOf('dialect.server_name'), Dialect.heloIsServer],
+] as const;
+const anomalousSlot = slotOf('dialect.anomalies');
+/** Everything from here on is of one kind of row, and is cleared for each. */
+const firstOfKind = Slot.gaps;
+
+const Direction = { transit: 0, in: 1, out: 2, internal: 3 } as const;
+
+export class Facts {
+  readonly values = new Float64Array(valueCount);
+  readonly row = new RowCursor();
+  readonly src = new Place();
+  readonly dst = new Place();
+  /** Microseconds since 1970, and whole seconds; at least 1, for 0 stands for "never". */
+  time = 0.5;
+  second = 0;
+  flowHigh = 0;
+  flowLow = 0;
+  /** Role of the subject that the rules at hand speak of. */
+  role = 0;
+  handshake = false;
+  /** Number of the recipient at hand. */
+  index = 0;
+  /** Text range of the sender, and of the recipient at hand; length -1 where it was not seen. */
+  mailFrom = 0;
+  mailLength = -1;
+  rcptFrom = 0;
+  rcptLength = -1;
+  readonly #seed: number;
+
+  /** `seed` keys the hashes of names. */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  /** Fills what every row has. */
+  open(register: Register): void {
+    const { row, values, src, dst } = this;
+    this.time = row.time;
+    this.second = Math.max(1, Math.floor(row.time / 1e6));
+    this.flowHigh = row.word(At.flowHigh);
+    this.flowLow = row.word(At.flowLow);
+    this.handshake = row.handshake;
+    for (let i = 0; i < 4; i++) {
+      values[Slot.srcIp + i] = row.word(At.client + i);
+      values[Slot.dstIp + i] = row.word(At.server + i);
+    }
+    this.#place(register, At.client, src);
+    this.#place(register, At.server, dst);
+    values[Slot.srcKey] = keyed(values, Slot.srcIp);
+    values[Slot.dstKey] = keyed(values, Slot.dstIp);
+    values[Slot.srcNetwork] = network(values, Slot.srcIp, row.ip);
+    values[Slot.dstNetwork] = network(values, Slot.dstIp, row.ip);
+    values[Slot.srcRole] = src.role;
+    values[Slot.dstRole] = dst.role;
+    values[Slot.srcOwn] = src.own ? 1 : 0;
+    values[Slot.dstOwn] = dst.own ? 1 : 0;
+    values[Slot.customers] = src.cgnat;
+    values[Slot.srcPort] = row.clientPort;
+    values[Slot.dstPort] = row.serverPort;
+    values[Slot.direction] = directionOf(src.own, dst.own);
+    values[Slot.sides] = row.sides;
+    values[Slot.session] = hashOf(this.flowHigh, this.flowLow, 0, 0, this.#seed) || 1;
+    values[Slot.handshake] = this.handshake ? 1 : 0;
+    values.fill(0, firstOfKind);
+    values[Slot.gaps] = row.gaps > 0 ? 1 : 0;
+    this.mailLength = -1;
+    this.rcptLength = -1;
+  }
+
+  #place(register: Register, at: number, out: Place): void {
+    const { row, time } = this;
+    out.point(row.word(at), row.word(at + 1), row.word(at + 2), row.word(at + 3));
+    register.lookup(out, time);
+  }
+
+  /** Fills what a transaction has; recipients follow with `recipient`. */
+  transaction(domains: DomainBook): void {
+    const { row, values } = this;
+    this.#helo(row.transactionTexts);
+    values[Slot.auth] = row.authenticated ? 1 : 0;
+    values[Slot.rotated] = row.rotated ? 1 : 0;
+    values[Slot.dnsbl] = row.lists;
+    const heloLength = row.word(At.helo);
+    this.mailFrom = row.transactionTexts + Math.max(0, heloLength);
+    this.mailLength = row.word(AtTx.mailFrom);
+    values[Slot.nullSender] = this.mailLength === 0 ? 1 : 0;
+    if (this.mailLength > 0) {
+      const end = this.mailFrom + this.mailLength;
+      const from = domainStart(row.bytes, this.mailFrom, end);
+      if (from >= 0) {
+        values[Slot.mailDomain] = hashText(row.bytes, from, end, this.#seed);
+        if (domains.elsewhere(row.bytes, from, end, this.src)) values[Slot.elsewhere] = 1;
+      }
+    }
+    values[Slot.label] = row.label > 0 && row.label < 15 ? 1 : 0;
+    values[Slot.rcptCount] = row.rcptCount + row.word(AtTx.rcptDropped);
+    const bytes = row.double(AtTx.bytes);
+    values[Slot.data] = bytes >= 0 ? 1 : 0;
+    values[Slot.bytes] = Math.max(0, bytes);
+    this.rcptFrom =
+      this.mailFrom + Math.max(0, this.mailLength) + Math.max(0, row.word(AtTx.labelCode));
+    this.rcptLength = 0;
+    let accepted = 0;
+    for (let i = 0; i < row.rcptCount; i++) {
+      const code = row.rcptCode(i);
+      if (code >= 200 && code < 300) accepted++;
+    }
+    values[Slot.rcptAccepted] = accepted;
+  }
+
+  /** Fills what recipient `index` has. In order from 0, after `transaction`. */
+  recipient(index: number, domains: DomainBook): void {
+    const { row, values } = this;
+    this.index = index;
+    this.rcptFrom += Math.max(0, this.rcptLength);
+    this.rcptLength = row.rcptLength(index);
+    values[Slot.outcomeClass] = row.rcptClass(index);
+    values[Slot.outcomeCode] = row.rcptCode(index);
+    values[Slot.mailbox] = row.rcptHash(index, 0) | 0;
+    values[Slot.mailbox + 1] = row.rcptHash(index, 1);
+    values[Slot.rcptDomain] = 0;
+    values[Slot.hosted] = 0;
+    if (this.rcptLength <= 0) return;
+    const end = this.rcptFrom + this.rcptLength;
+    const from = domainStart(row.bytes, this.rcptFrom, end);
+    if (from < 0) {
+      // A mailbox without a domain is the server's own.
+      values[Slot.hosted] = 1;
+      return;
+    }
+    values[Slot.rcptDomain] = hashText(row.bytes, from, end, this.#seed);
+    const inward = this.dst.own && !this.src.own;
+    if (inward && domains.hosted(row.bytes, from, end, this.dst.server)) values[Slot.hosted] = 1;
+  }
+
+  /** Fills what a session has. */
+  session(): void {
+    const { row, values } = this;
+    this.#helo(row.sessionTexts);
+    values[Slot.auth] = row.word(AtSession.authCode) === 235 ? 1 : 0;
+    values[Slot.tls] = row.startTls === StartTls.established ? 1 : 0;
+    values[Slot.dnsbl] = row.lists;
+    values[Slot.greeting] = row.greetingClass;
+    values[Slot.protocol] = row.protocol;
+    values[Slot.transactions] = row.word(AtSession.transactions);
+    values[Slot.accepted] = row.word(AtSession.accepted);
+    values[Slot.rcptRefused] = row.word(AtSession.rcptRefused);
+    values[Slot.rcptOffered] = row.word(AtSession.rcptOffered);
+    values[Slot.dataless] = row.dataless;
+    values[Slot.verify] = row.asked;
+    values[Slot.toServer] = row.double(AtSession.bytesToServer);
+    values[Slot.authFailed] = row.authFailures;
+    values[Slot.authOk] = row.word(AtSession.authCode) === 235 ? 1 : 0;
+    values[Slot.authLengths] = row.authLengths;
+    const { dialect } = row;
+    for (const [slot, bit] of dialects) values[slot] = (dialect & bit) !== 0 ? 1 : 0;
+    values[Slot.rotated] = (dialect & Dialect.rotated) !== 0 ? 1 : 0;
+    values[Slot.early] = (dialect & Dialect.earlyTalker) !== 0 ? 1 : 0;
+    if ((dialect & Dialect.heloIsServer) !== 0) values[Slot.helo] = Helo.serverName;
+    for (let i = 0; i < row.anomalyCount; i++) {
+      if (row.anomalyId(i) === Anomaly.unknownCommand) values[anomalousSlot] = 1;
+    }
+  }
+
+  attempt(): void {
+    this.values[Slot.attempt] = this.row.attemptKind;
+  }
+
+  set serves(serves: boolean) {
+    this.values[servesSlot] = serves ? 1 : 0;
+  }
+
+  set relayClient(may: boolean) {
+    this.values[relayClientSlot] = may ? 1 : 0;
+  }
+
+  set egress(is: boolean) {
+    this.values[egressSlot] = is ? 1 : 0;
+  }
+
+  /** Management codes of the label, separated by commas; a string, so for few mails. */
+  get labelCodes(): string {
+    const { row } = this;
+    const from = this.mailFrom + Math.max(0, this.mailLength);
+    return row.bytes.toString('latin1', from, from + Math.max(0, row.word(AtTx.labelCode)));
+  }
+
+  set acceptsAll(acceptsAll: boolean) {
+    this.values[acceptsAllSlot] = acceptsAll ? 1 : 0;
+  }
+
+  /** Whether the recipient at hand was taken. */
+  get isTaken(): boolean {
+    return this.values[Slot.outcomeClass] === ReplyClass.ok;
+  }
+
+  #helo(from: number): void {
+    const { row, values } = this;
+    const heloLength = row.word(At.helo);
+    if (heloLength <= 0) return;
+    const address = row.ip === 4 ? row.word(At.client + 3) : 0;
+    values[Slot.helo] = heloClass(row.bytes, from, from + heloLength, address);
+    values[Slot.heloName] = hashText(row.bytes, from, from + heloLength, this.#seed);
+    values[Slot.heloPattern] = hashPattern(row.bytes, from, from + heloLength, this.#seed);
+  }
+}
+
+const servesSlot = slotOf('src.serves');
+const relayClientSlot = slotOf('src.in_relay_clients');
+const egressSlot = slotOf('src.in_egress');
+const acceptsAllSlot = slotOf('dst.accepts_all');
+
+function keyed(values: Float64Array, at: number): number {
+  return hashOf(values[at]!, values[at + 1]!, values[at + 2]!, values[at + 3]!, 0) || 1;
+}
+
+function network(values: Float64Array, at: number, ip: number): number {
+  const last = ip === 4 ? values[at + 3]! & ~0xff : 0;
+  return hashOf(values[at]!, values[at + 1]!, ip === 4 ? 0xffff : 0, last, 0) || 1;
+}
+
+function directionOf(src: boolean, dst: boolean): number {
+  if (src) return dst ? Direction.internal : Direction.out;
+  return dst ? Direction.in : Direction.transit;
+}

@@ -1,0 +1,249 @@
+// A rule at work: its tests for each pair of roles, its bucket, and where its state lies. Made once
+// from a definition; the detectors only ask it.
+
+import { roleNames } from '../register/server.js';
+import type { Bucket } from './bucket/bucket.js';
+import { Correlate } from './bucket/correlate.js';
+import { Cusum } from './bucket/cusum.js';
+import { Distinct } from './bucket/distinct.js';
+import { Heavy } from './bucket/heavy.js';
+import { LabelCheck } from './bucket/label.js';
+import { Leaky, type Limit } from './bucket/leaky.js';
+import { Ratio } from './bucket/ratio.js';
+import { Sprt, type Walk, walkOf } from './bucket/sprt.js';
+import { Trigger } from './bucket/trigger.js';
+import type { Facts } from './facts.js';
+import { type Field, type Stream, slotOf, streams } from './fields.js';
+import { compile, fold, type Known, type PrefixList, type Test } from './fold.js';
+import type { RuleDefinition } from './rule-file.js';
+import type { BucketOf } from './rule-shape.js';
+import type { RecentPairs } from './state/recent.js';
+import type { Tallies } from './state/tally.js';
+
+/** What rules share. */
+export interface Shared {
+  readonly tallies: Tallies;
+  readonly sessions: RecentPairs;
+  readonly lists: ReadonlyMap<string, PrefixList>;
+  /** Rate and burst of the register for the subject at hand, where it declares them. */
+  declared(facts: Facts): Limit | null;
+  /** What is wrong with the label of the mail at hand; empty: nothing. */
+  labelFault(facts: Facts): string;
+}
+
+/** Words of a rule's own state before its bucket's. */
+export const ruleWords = 4;
+/** Level reached and flags; last finding; first evidence; samples. */
+export const RuleAt = { level: 0, lastFinding: 1, firstEvidence: 2, samples: 3 } as const;
+
+/**
+ * The state of affairs that is known before a rule is asked: role of the client, whether client and
+ * server are the provider's own. Rules are prepared for each.
+ */
+export function contextOf(role: number, srcOwn: boolean, dstOwn: boolean): number {
+  return role + (srcOwn ? roleNames.length : 0) + (dstOwn ? 2 * roleNames.length : 0);
+}
+export const contexts = roleNames.length * 4;
+
+const srcRole = slotOf('src.role');
+const srcOwn = slotOf('src.own');
+const dstOwn = slotOf('dst.own');
+const direction = slotOf('session.direction');
+
+export class Rule {
+  readonly definition: RuleDefinition;
+  readonly bucket: Bucket;
+  /** Words of state for each subject. */
+  readonly words: number;
+  /** Test for each stream and context; null: it cannot match there. */
+  readonly tests: readonly (readonly (Test | null)[])[];
+  /** Seconds in which a recipient counts once for a source; 0: every outcome counts. */
+  readonly firstContact: number;
+  readonly quiet: number;
+  readonly clearsAfter: number;
+  readonly samples: number;
+  /** Another rule's open finding stops this one. */
+  frozen = false;
+  /** What it needs to see is missing too often. */
+  degraded = false;
+  /** Findings by state: fires, rises, again, clears. */
+  readonly counts = { fires: 0, rises: 0, again: 0, clears: 0 };
+
+  /** With `bucket` of an equal rule its state is taken over. */
+  constructor(definition: RuleDefinition, shared: Shared, bucket?: Bucket) {
+    const { text } = definition;
+    this.definition = definition;
+    this.bucket = bucket ?? bucketOf(definition, shared);
+    this.words = ruleWords + this.bucket.words;
+    this.firstContact = 'first_contact' in text.bucket ? (text.bucket.first_contact ?? 0) : 0;
+    this.quiet = text.quiet;
+    this.clearsAfter = text.clears_after;
+    this.samples = text.evidence.samples;
+    this.tests = streams.map((stream) => testsOf(definition, stream, shared.lists));
+  }
+
+  get id(): string {
+    return this.definition.meta.id;
+  }
+}
+
+function testsOf(
+  definition: RuleDefinition,
+  stream: Stream,
+  lists: ReadonlyMap<string, PrefixList>,
+): (Test | null)[] {
+  const tests: (Test | null)[] = [];
+  for (let context = 0; context < contexts; context++) {
+    if (!definition.streams.includes(stream)) {
+      tests.push(null);
+      continue;
+    }
+    const left = fold(definition.where, knownIn(context));
+    const never = left.kind === 'constant' && !left.value;
+    tests.push(never ? null : compile(left, lists));
+  }
+  return tests;
+}
+
+/** The values that a context fixes. */
+function knownIn(context: number): Known {
+  const src = Math.floor(context / roleNames.length) % 2;
+  const dst = Math.floor(context / (2 * roleNames.length));
+  return new Map([
+    [srcRole, context % roleNames.length],
+    [srcOwn, src],
+    [dstOwn, dst],
+    // transit, in, out, internal
+    [direction, [dst, 2 + dst][src]!],
+  ]);
+}
+
+// long: one case for each type of bucket
+function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
+  const { bucket } = definition.text;
+  const test = (path: string): Test =>
+    compile(definition.expressions.get(path) ?? { kind: 'constant', value: true }, shared.lists);
+  const slot = (path: string): number => keySlot(definition.counted.get(path));
+  const { tallies } = shared;
+  switch (bucket.type) {
+    case 'trigger':
+      return new Trigger({
+        weights: (bucket.weights ?? []).map(({ name, add }, i) => ({
+          name,
+          add,
+          when: test(`bucket.weights.${i}.when`),
+        })),
+        over: bucket.over,
+        count: bucket.count,
+        seconds: bucket.within,
+      });
+    case 'leaky':
+      return new Leaky({
+        limits: limitsOf(bucket),
+        costSlot: bucket.cost === undefined ? -1 : slot('bucket.cost'),
+        declared: bucket.declared ? (facts) => shared.declared(facts) : null,
+      });
+    case 'sprt':
+      return sprtOf(definition, bucket, shared);
+    case 'distinct':
+      return new Distinct({
+        slot: slot('bucket.of'),
+        seconds: bucket.window,
+        over: bucket.over,
+        or: bucket.or && { seconds: bucket.or.window, over: bucket.or.over },
+        and: bucket.and && { slot: slot('bucket.and.of'), over: bucket.and.over },
+        share: bucket.share && { when: test('bucket.share.when'), over: bucket.share.over },
+        same: bucket.same && { slot: slot('bucket.same.of'), over: bucket.same.over },
+        probableOver: bucket.probable_over,
+        tallies,
+      });
+    case 'ratio':
+      return new Ratio({
+        observe: test('bucket.observe'),
+        windows: [bucket, ...(bucket.or === undefined ? [] : [bucket.or])].map((window) => ({
+          seconds: window.window,
+          atLeast: window.at_least,
+          over: window.over,
+        })),
+        sources: bucket.sources && {
+          slot: slot('bucket.sources.of'),
+          atLeast: bucket.sources.at_least,
+        },
+        tallies,
+      });
+    case 'heavy':
+      return new Heavy({
+        counters: bucket.counters,
+        seconds: bucket.window,
+        share: bucket.over,
+        atLeast: bucket.at_least,
+      });
+    case 'cusum':
+      return new Cusum({
+        countSlot: bucket.count === undefined ? -1 : slot('bucket.count'),
+        seconds: bucket.bin,
+        slack: bucket.slack,
+        limit: bucket.limit,
+        smooth: bucket.smooth,
+        learn: bucket.learn,
+        seasonal: bucket.seasonal,
+      });
+    case 'correlate':
+      return new Correlate({
+        second: test('bucket.second'),
+        seconds: bucket.within,
+        slowSeconds: bucket.slow,
+        score: bucket.score,
+        confirmAt: bucket.confirm_at,
+        messages: bucket.messages,
+        tallies,
+      });
+    case 'label':
+      return new LabelCheck((facts) => shared.labelFault(facts));
+  }
+}
+
+/** Of an address the hash of it is what is counted. */
+function keySlot(field: Field | undefined): number {
+  if (field === undefined) return -1;
+  if (field.name === 'src.ip') return slotOf('src.key');
+  if (field.name === 'dst.ip') return slotOf('dst.key');
+  return field.slot;
+}
+
+function limitsOf(bucket: BucketOf<'leaky'>): readonly Limit[] {
+  const plain = { rate: bucket.rate ?? 0, burst: bucket.burst ?? 1 };
+  return roleNames.map((role) => bucket.by_role?.[role] ?? plain);
+}
+
+function sprtOf(definition: RuleDefinition, bucket: BucketOf<'sprt'>, shared: Shared): Bucket {
+  const { beta } = bucket;
+  const walks: Walk[] = roleNames.map((role) => {
+    const of = bucket.by_role?.[role] ?? bucket;
+    return walkOf({ theta0: of.theta0, theta1: of.theta1, alpha: of.alpha, beta });
+  });
+  const observe = definition.expressions.get('bucket.observe')!;
+  const guard = bucket.guard && {
+    slot: keySlot(definition.counted.get('bucket.guard.of')),
+    atLeast: bucket.guard.at_least,
+    seconds: bucket.guard.within,
+  };
+  return new Sprt({
+    observe: compile(observe, shared.lists),
+    walks,
+    sessionCap: bucket.session_cap ?? 0,
+    idleSeconds: bucket.idle_reset,
+    atLeast: bucket.at_least,
+    sessions: shared.sessions,
+    salt: saltOf(definition.meta.id),
+    ...(guard === undefined ? {} : { guard }),
+    tallies: shared.tallies,
+  });
+}
+
+/** A number for a name, the same in every run. */
+function saltOf(name: string): number {
+  let salt = 0;
+  for (const letter of name) salt = (Math.imul(salt, 31) + letter.charCodeAt(0)) | 0;
+  return salt;
+}
