@@ -13,6 +13,9 @@ export class Cable {
   /** The namespace that sends and its interface. */
   readonly wire = `${own}w`;
   readonly wireInterface = `${own}wi`;
+  /** The other fibre of an optical tap, once `double` has laid it. */
+  readonly tapSecond = `${own}tj`;
+  readonly wireSecond = `${own}wj`;
 
   open(): void {
     const spaces = [this.tap, this.wire];
@@ -23,11 +26,25 @@ export class Cable {
         inside(space, 'sysctl', '-qw', `net.ipv6.conf.${which}.disable_ipv6=1`);
       }
     }
-    const { tap, tapInterface, wire, wireInterface } = this;
+    this.#lay(this.tapInterface, this.wireInterface);
+  }
+
+  /** A second cable between the same two. */
+  double(): void {
+    this.#lay(this.tapSecond, this.wireSecond);
+  }
+
+  #lay(tapInterface: string, wireInterface: string): void {
+    const { tap, wire } = this;
     const peer = ['peer', 'name', wireInterface, 'netns', wire];
     ip('link', 'add', tapInterface, 'netns', tap, 'mtu', '9000', 'type', 'veth', ...peer);
     ip('-n', wire, 'link', 'set', wireInterface, 'mtu', '9000', 'up');
     ip('-n', tap, 'link', 'set', tapInterface, 'up');
+  }
+
+  /** Takes the listening interface down, or up again. */
+  set(state: 'down' | 'up'): void {
+    ip('-n', this.tap, 'link', 'set', this.tapInterface, state);
   }
 
   /** Takes the listening interface away. */
@@ -37,7 +54,19 @@ export class Cable {
 
   /** Sends the frames of a capture, about so many a second, up to the last one. */
   async send(capture: string, rate: number): Promise<void> {
-    const words = ['-q', '-i', this.wireInterface, `--pps=${rate}`, capture];
+    await this.#replay(['-q', '-i', this.wireInterface, `--pps=${rate}`, capture]);
+  }
+
+  /** Sends clients' frames over the first cable and servers' over the second, in their order. */
+  async sendSplit(capture: string, rate: number): Promise<void> {
+    const cache = `${capture}.cache`;
+    inside(this.wire, 'tcpprep', '--port', `--pcap=${capture}`, `--cachefile=${cache}`);
+    const [one, other] = [this.wireInterface, this.wireSecond];
+    const words = ['-q', '-i', one, '-I', other, `--cachefile=${cache}`, `--pps=${rate}`];
+    await this.#replay([...words, capture]);
+  }
+
+  async #replay(words: readonly string[]): Promise<void> {
     const sender = spawn('ip', ['netns', 'exec', this.wire, 'tcpreplay', ...words], {
       stdio: 'ignore',
     });
