@@ -3,7 +3,8 @@
 
 import type { Logger } from 'pino';
 import { loadAddon } from '../capture/ring/addon.js';
-import { openRing, type RingOptions } from '../capture/ring/open.js';
+import { openRing } from '../capture/ring/open.js';
+import type { RingOptions } from '../capture/ring/sockets.js';
 import type { Source } from '../capture/source.js';
 import type { CaptureConfig } from '../config.js';
 import { CommandError } from './fail.js';

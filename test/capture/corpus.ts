@@ -1,5 +1,5 @@
-// Ethernet frames for everything that looks at headers: each encapsulation, fragments, situations of
-// the filter, and random changes of them.
+// Ethernet frames for everything that looks at headers: each encapsulation, fragments, situations
+// of the filter, and random changes of them.
 
 import * as frame from '../../bench/generate/frame.js';
 import type { Random } from '../../src/lib/random.js';

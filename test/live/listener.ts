@@ -4,7 +4,8 @@
 
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { openRing, type RingOptions, type RingSource } from '../../src/capture/ring/open.js';
+import { attachRing, type RingSource } from '../../src/capture/ring/open.js';
+import { openSockets, type RingOptions, type RingPlan } from '../../src/capture/ring/sockets.js';
 import { defaultConfig } from '../../src/config.js';
 import { Engine } from '../../src/engine.js';
 import { EveWriter } from '../../src/output/eve.js';
@@ -21,7 +22,7 @@ export interface Order {
   readonly output?: string;
   /** Milliseconds during which nothing is read, from the start on. */
   readonly stall_ms?: number;
-  /** First open a ring in a thread and end that thread while it waits. */
+  /** First let a thread attach, and end it when it has frames in hand. */
   readonly thread?: boolean;
 }
 
@@ -92,32 +93,33 @@ async function figures(source: RingSource): Promise<void> {
   say({ received });
 }
 
-/** Opens a ring in a thread and ends the thread in the middle of its waiting. */
-async function thread(interfaces: readonly string[]): Promise<void> {
+/** A thread attaches, takes one batch of frames in hand, and is ended then. */
+async function thread(plan: RingPlan): Promise<void> {
   const opener = new URL('../../src/capture/ring/open.js', import.meta.url).href;
   const text = `
     import { parentPort } from 'node:worker_threads';
-    const { openRing } = await import(${JSON.stringify(opener)});
-    const source = openRing(${JSON.stringify(interfaces)}, { ringBytes: 4194304 });
-    await source.next();
-    parentPort.postMessage('waiting');
-    while (await source.next());`;
+    const { attachRing } = await import(${JSON.stringify(opener)});
+    const source = attachRing(${JSON.stringify(plan)});
+    parentPort.postMessage(0);
+    for (let batch; (batch = await source.next()).count === 0; );
+    parentPort.postMessage(1);
+    setInterval(() => {}, 1000);`;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`));
-  await new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
+  const word = () =>
+    new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+  await word();
+  say('waiting');
+  await word();
   say({ ended: await worker.terminate() });
 }
 
 async function main(order: Order): Promise<void> {
-  if (order.thread === true) await thread(order.interfaces);
-  const sources: RingSource[] = [];
-  for (let member = 0; member < (order.members ?? 1); member += 1) {
-    const groups = sources[0]?.groups ?? null;
-    const fanout = order.members === undefined ? {} : { fanout: { groups } };
-    sources.push(openRing(order.interfaces, { ...order.options, ...fanout }));
-  }
+  const sockets = openSockets(order.interfaces, order.members ?? 1, order.options);
+  if (order.thread === true) await thread(sockets.plans[0]!);
+  const sources = sockets.plans.map((plan) => attachRing(plan));
   say('ready');
   process.stdin.on('end', () => {
     over = true;
@@ -130,9 +132,10 @@ async function main(order: Order): Promise<void> {
   });
   await Promise.all(readers);
   for (const source of sources) {
-    say({ figures: source.figures(), problem: source.problem });
+    say({ figures: source.figures(), lost: source.lost, problem: source.problem });
     source.close();
   }
+  sockets.close();
   process.stdin.destroy();
 }
 

@@ -41,6 +41,7 @@ interface Figures {
     readonly unsteered: number;
     readonly down: readonly string[];
   };
+  readonly lost: number;
   readonly problem: { readonly message: string } | null;
 }
 
@@ -71,8 +72,12 @@ class Listener {
 
   static async ready(order: Order): Promise<Listener> {
     const listener = new Listener(order);
-    await listener.until(() => listener.#text.includes('"ready"'));
+    await listener.said('"ready"');
     return listener;
+  }
+
+  async said(text: string): Promise<void> {
+    await this.until(() => this.#text.includes(text));
   }
 
   get lines(): number {
@@ -235,18 +240,14 @@ describe.runIf(capable)('the ring on a cable', () => {
     await cable.sendSplit(capture, 20_000);
     const { frames } = await listener.end();
     expect(frames.length).toBeGreaterThan(3000);
-    let turns = 0;
     const sent = hexOf(capture);
-    expect(frames.length).toBe(sent.length);
-    frames.forEach(({ time, hex }, i) => {
-      if (i > 0 && time < frames[i - 1]!.time) turns += 1;
-      if (hex !== sent[i]) turns += 1;
-    });
-    // The two cables have queues of their own: a frame in a thousand may overtake another.
-    expect(turns).toBeLessThan(frames.length / 100);
+    expect(frames.map(({ hex }) => hex).sort()).toEqual(sent.sort());
+    // The kernel stamps a frame when it takes it off the cable's own queue: only that order counts.
+    const back = frames.filter(({ time }, i) => i > 0 && time < frames[i - 1]!.time);
+    expect(back).toEqual([]);
   }, 30_000);
 
-  it('the daemon says of two fibres what a replay says', async () => {
+  it('the engine says of two fibres what a replay says', async () => {
     const capture = file('mixed.pcap');
     const output = file('events.ndjson');
     const both = [cable.tapInterface, cable.tapSecond];
@@ -254,7 +255,10 @@ describe.runIf(capable)('the ring on a cable', () => {
     await cable.sendSplit(capture, 20_000);
     await listener.end();
     const { stdout } = mailweir(['replay', capture, '--format', 'eve']);
-    expect(essence(readFileSync(output, 'utf8'))).toEqual(essence(stdout));
+    // Which of two queues is faster decides whether a last acknowledgement still counts to its
+    // session. Nothing else may differ.
+    const told = (text: string) => essence(text).map((line) => line.replace(/"packets":\d+/, ''));
+    expect(told(readFileSync(output, 'utf8')).sort()).toEqual(told(stdout).sort());
   }, 30_000);
 
   it('a reader that stands still makes the kernel drop, and every drop is counted', async () => {
@@ -270,13 +274,25 @@ describe.runIf(capable)('the ring on a cable', () => {
     expect(received.received).toBe(sent - ends[0]!.figures.drops);
   }, 30_000);
 
-  it('a ring in a thread that ends takes nothing with it', async () => {
+  it('a thread that dies costs the block it had in hand, and the next one reads on', async () => {
     const order: Order = { interfaces, options: small, give: 'figures', thread: true };
-    const listener = await Listener.ready(order);
+    const listener = new Listener(order);
+    await listener.said('"waiting"');
+    const first = sendable(50, 12);
+    await cable.send(captureOf(first), 20_000);
+    await listener.said('"ready"');
     await cable.send(file('mixed.pcap'), 60_000);
     const { ends, other } = await listener.end();
     expect(other).toContainEqual({ ended: 1 });
-    expect(ends[0]!.figures.packets).toBe(hexOf(file('mixed.pcap')).length);
+    const { lost, figures } = ends[0]!;
+    expect(lost).toBeGreaterThan(0);
+    expect(figures).toMatchObject({ drops: 0 });
+    const sent = first.length + hexOf(file('mixed.pcap')).length;
+    const { received } = other.find((line) => Object.hasOwn(line as object, 'received')) as {
+      received: number;
+    };
+    expect(figures.packets).toBe(sent);
+    expect(received + lost).toBe(sent);
   }, 30_000);
 
   it('an interface that goes down and comes up is listened to again', async () => {
@@ -301,6 +317,7 @@ describe.runIf(capable)('the ring on a cable', () => {
     const frames = sendable(200, 11);
     await cable.send(captureOf(frames), 20_000);
     cable.cut();
+    await new Promise((go) => setTimeout(go, 1500));
     const { frames: got, ends } = await listener.end();
     expect(got.length).toBe(frames.length);
     expect(ends[0]!.problem?.message).toContain(`${cable.tapInterface} was removed`);

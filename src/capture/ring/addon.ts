@@ -5,19 +5,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** One interface of a ring, as it is to be opened. */
+/** One interface's socket and ring, as they are to be opened. */
 export interface LanePlan {
   readonly interface: string;
-  /** Fan-out group to join; -1 founds one. Without `steering` there is none. */
-  readonly group: number;
-  /** Programs for a socket that sees Ethernet headers and for one that sees IP; null: none. */
-  readonly ethernetFilter: Uint8Array | null;
-  readonly ipFilter: Uint8Array | null;
-}
-
-export interface RingPlan {
-  readonly lanes: readonly LanePlan[];
-  /** Blocks of each lane and their size, a multiple of the page size. */
+  /** Blocks of the ring and their size, a multiple of the page size. */
   readonly blocks: number;
   readonly blockBytes: number;
   /** Milliseconds after which the kernel hands over a block that is not full. */
@@ -25,22 +16,32 @@ export interface RingPlan {
   readonly promiscuous: boolean;
   /** The fan-out program; null: no fan-out. */
   readonly steering: Uint8Array | null;
+  /** Fan-out group to join; -1 founds one. */
+  readonly group: number;
+  /** Programs for a socket that sees Ethernet headers and for one that sees IP; null: none. */
+  readonly ethernetFilter: Uint8Array | null;
+  readonly ipFilter: Uint8Array | null;
 }
 
-/** Names a ring; only the addon looks inside. */
+/** An open socket. Plain values: any thread of the process may attach to it, one at a time. */
+export interface OpenLane {
+  readonly fd: number;
+  readonly ethernet: boolean;
+  /** Frames that this machine sends come too; the kernel is too old to leave them out. */
+  readonly outgoing: boolean;
+  /** Its fan-out group, -1 without. */
+  readonly group: number;
+}
+
+/** Names the rings that a thread has mapped; only the addon looks inside. */
 export type RingHandle = { readonly ring: unique symbol };
 
-export interface OpenedRing {
+export interface AttachedRing {
   readonly handle: RingHandle;
   /** The lanes' blocks one behind the other, and 65,536 spare bytes. */
   readonly area: ArrayBuffer;
-  readonly lanes: readonly {
-    readonly ethernet: boolean;
-    /** Frames that this machine sends come too; the kernel is too old to leave them out. */
-    readonly outgoing: boolean;
-    /** Its fan-out group, -1 without. */
-    readonly group: number;
-  }[];
+  /** Frames of blocks that a reader before had in hand when it died. */
+  readonly lost: number;
 }
 
 /** What `Addon.state` says. */
@@ -48,17 +49,28 @@ export const LaneState = { up: 0, down: 1, gone: 2 } as const;
 
 export interface Addon {
   /** Throws an Error with a code (EPERM, ENODEV, ...) and a message that begins with the step. */
-  open(plan: RingPlan, wake: () => void): OpenedRing;
+  openLane(plan: LanePlan): OpenLane;
+  closeLane(fd: number): void;
+  /** Maps the rings of these sockets and reads on where a reader before stopped. */
+  attach(
+    plan: {
+      readonly fds: readonly number[];
+      readonly blocks: number;
+      readonly blockBytes: number;
+    },
+    wake: () => void,
+  ): AttachedRing;
   /** Where the lane's next full block begins in the area, or -1. */
   ready(handle: RingHandle, lane: number): number;
   /** Gives the block that `ready` named back to the kernel. */
   release(handle: RingHandle, lane: number): void;
   /** Calls `wake` once when a block is ready or the interface has something to say. */
   wait(handle: RingHandle, lane: number): void;
-  /** Since opening: packets with those dropped, packets dropped, times that the ring was full. */
+  /** Since last asked: packets with those dropped, packets dropped, times the ring was full. */
   statistics(handle: RingHandle, lane: number, into: Float64Array): void;
   state(handle: RingHandle, lane: number): number;
-  close(handle: RingHandle): void;
+  /** The sockets stay open, and the kernel goes on filling the rings. */
+  detach(handle: RingHandle): void;
 }
 
 /** Where set-up puts it: in the folder build of the project, seen from src and from dist/src. */

@@ -25,8 +25,10 @@ const outgoing = 4;
 /** TP_STATUS_VLAN_VALID and TP_STATUS_VLAN_TPID_VALID. */
 const tagValid = 0x10;
 const tpidValid = 0x40;
-/** Bytes of a block in front of its first frame; what lies behind may be overwritten. */
-export const blockHeaderBytes = 48;
+/** Bytes of a block in front of its first frame: the kernel's header and 16 of ours. */
+export const blockHeaderBytes = 64;
+/** The word of ours that is 1 while a reader has the block in hand; giving it back clears it. */
+const inHand = 12;
 
 /** The cursor over the frames of one block. All positions count from the start of the area. */
 export class Lane {
@@ -55,6 +57,7 @@ export class Lane {
   hold(block: number): void {
     const word = block >> 2;
     this.block = block;
+    this.#words[word + inHand] = 1;
     this.left = this.#words[word + Block.packets]!;
     this.#at = block + this.#words[word + Block.first]!;
     if (this.left > 0) this.#look();

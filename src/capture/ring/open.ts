@@ -2,38 +2,21 @@
 // merged by time. A batch's bytes lie in the ring itself; a block goes back to the kernel only when
 // the batch with its last frame was used, so a slow reader makes the kernel drop and count.
 
-import { readdirSync } from 'node:fs';
 import { markAsUntransferable } from 'node:worker_threads';
 import { FrameBatch, type Source, type SourceProblem } from '../source.js';
 import { addressHash } from '../steer.js';
-import { type Addon, LaneState, loadAddon, type OpenedRing } from './addon.js';
+import { type Addon, type AttachedRing, LaneState, loadAddon } from './addon.js';
 import { blockHeaderBytes, Lane } from './lane.js';
-import { filterProgram, steeringProgram } from './programs.js';
+import {
+  interfaceNames,
+  openSockets,
+  RingError,
+  type RingOptions,
+  type RingPlan,
+  type RingSockets,
+} from './sockets.js';
 
-export interface RingOptions {
-  /** TCP ports that carry mail; absent: everything is captured. */
-  readonly ports?: readonly number[];
-  /** Whether the filter lets tunnels through; default true. */
-  readonly tunnels?: boolean;
-  /** Ring of each interface; default 64 MiB. */
-  readonly ringBytes?: number;
-  /** One block of it, a power of two from 128 KiB; default 512 KiB. */
-  readonly blockBytes?: number;
-  /** Milliseconds after which the kernel hands over a block that is not full; default 40. */
-  readonly retire_ms?: number;
-  /** Default true. */
-  readonly promiscuous?: boolean;
-  /**
-   * Share each interface's frames with other rings by `steer`. The first worker gives null and
-   * founds a group for each interface; the others give its `groups`. All open in the order of
-   * their numbers, one after the other.
-   */
-  readonly fanout?: { readonly groups: readonly number[] | null };
-  /** For tests: overwrite a block before it goes back, so that nobody can use it longer. */
-  readonly poison?: boolean;
-}
-
-/** What a ring has seen since it was opened. */
+/** What a source has seen of its rings since it attached. */
 export interface RingFigures {
   /** Frames that passed the filter, those dropped included. */
   readonly packets: number;
@@ -49,9 +32,6 @@ export interface RingFigures {
   readonly down: readonly string[];
 }
 
-const ringBytesDefault = 64 * 1024 * 1024;
-const blockBytesDefault = 512 * 1024;
-const retireDefault = 40;
 const batchFrames = 2048;
 /** An idle source says so this often; the state of the interfaces is looked at then, too. */
 const beat_ms = 200;
@@ -59,33 +39,41 @@ const beat_ms = 200;
 const lastBeats = 2;
 
 /**
- * Opens a ring on each interface; throws one line where that cannot be. What `next` gives may be
- * written to (for a sentinel, or by a fault injector) until the next call.
+ * Opens a ring on each interface and attaches to it, for a program of one thread; throws a
+ * `RingError` where that cannot be. Closing the source closes the sockets.
  */
 export function openRing(interfaces: readonly string[], options: RingOptions = {}): RingSource {
+  const sockets = openSockets(interfaces, 1, options);
+  return new RingSource(addonOrThrow(), sockets.plans[0]!, sockets);
+}
+
+/** Attaches this thread to rings that another one has opened and will close. */
+export function attachRing(plan: RingPlan): RingSource {
+  return new RingSource(addonOrThrow(), plan, null);
+}
+
+function addonOrThrow(): Addon {
   const addon = loadAddon();
   if (typeof addon === 'string') throw new RingError(`no ring: ${addon}`);
-  return new RingSource(addon, interfaces, options);
+  return addon;
 }
 
-/** A ring cannot be opened. The message is one line; it names the interface where one is meant. */
-export class RingError extends Error {
-  override readonly name = 'CaptureError';
-}
-
-/** The source over the rings of one thread. */
+/**
+ * The source over the rings of one thread. What `next` gives may be written to (for a sentinel, or
+ * by a fault injector) until the next call.
+ */
 export class RingSource implements Source {
   readonly name: string;
   problem: SourceProblem | null = null;
+  /** Frames lost with a reader that died: it had their block in hand. */
+  readonly lost: number;
   readonly #addon: Addon;
-  readonly #interfaces: readonly string[];
-  readonly #options: RingOptions;
-  readonly #retire_ms: number;
-  readonly #ring: OpenedRing;
+  readonly #plan: RingPlan;
+  readonly #sockets: RingSockets | null;
+  readonly #ring: AttachedRing;
   readonly #lanes: readonly Lane[];
   readonly #batch: FrameBatch;
   readonly #words: Int32Array;
-  readonly #blockBytes: number;
   readonly #statistics = new Float64Array(3);
   readonly #states: number[];
   readonly #sums = { packets: 0, drops: 0, freezes: 0 };
@@ -97,15 +85,21 @@ export class RingSource implements Source {
   #bytes = 0;
   #unsteered = 0;
 
-  constructor(addon: Addon, interfaces: readonly string[], options: RingOptions) {
+  constructor(addon: Addon, plan: RingPlan, sockets: RingSockets | null) {
     this.#addon = addon;
-    this.#interfaces = interfaces;
-    this.#options = options;
-    this.name = interfaces.join(', ');
-    this.#retire_ms = options.retire_ms ?? retireDefault;
-    this.#blockBytes = options.blockBytes ?? blockBytesDefault;
-    this.#ring = this.#open();
-    const { area, lanes } = this.#ring;
+    this.#plan = plan;
+    this.#sockets = sockets;
+    this.name = plan.interfaces.join(', ');
+    const { blocks, blockBytes, lanes } = plan;
+    const fds = lanes.map(({ fd }) => fd);
+    try {
+      this.#ring = addon.attach({ fds, blocks, blockBytes }, () => this.#rouse());
+    } catch (error) {
+      sockets?.close();
+      throw new RingError(`${this.name}: cannot map the ring: ${(error as Error).message}`);
+    }
+    const { area, lost } = this.#ring;
+    this.lost = lost;
     // Transferring it would take the memory of a ring that the kernel goes on writing.
     markAsUntransferable(area);
     this.#words = new Int32Array(area);
@@ -114,11 +108,6 @@ export class RingSource implements Source {
       ({ ethernet, outgoing }) => new Lane(this.#batch.bytes, this.#words, ethernet, outgoing),
     );
     this.#states = lanes.map(() => LaneState.up);
-  }
-
-  /** The fan-out group of each interface, for the workers that join; -1 without fan-out. */
-  get groups(): readonly number[] {
-    return this.#ring.lanes.map(({ group }) => group);
   }
 
   async next(): Promise<FrameBatch | null> {
@@ -144,7 +133,8 @@ export class RingSource implements Source {
     if (this.#closed) return;
     this.#count();
     this.#closed = true;
-    this.#addon.close(this.#ring.handle);
+    this.#addon.detach(this.#ring.handle);
+    this.#sockets?.close();
     this.#rouse();
   }
 
@@ -160,44 +150,17 @@ export class RingSource implements Source {
   /** Costs a system call for each interface. */
   figures(): RingFigures {
     this.#count();
-    const down = this.#interfaces.filter((_, lane) => this.#states[lane] !== LaneState.up);
+    const down = this.#plan.interfaces.filter((_, lane) => this.#states[lane] !== LaneState.up);
     return { ...this.#sums, fill: this.#fill(), unsteered: this.#unsteered, down };
-  }
-
-  #open(): OpenedRing {
-    const { ports, tunnels = true, fanout, promiscuous = true } = this.#options;
-    const filter = (ethernet: boolean): Uint8Array | null =>
-      ports === undefined ? null : filterProgram({ ports, tunnels, ethernet });
-    const plan = {
-      lanes: this.#interfaces.map((name, lane) => ({
-        interface: name,
-        group: fanout?.groups?.[lane] ?? -1,
-        ethernetFilter: filter(true),
-        ipFilter: filter(false),
-      })),
-      blocks: Math.max(
-        2,
-        Math.floor((this.#options.ringBytes ?? ringBytesDefault) / this.#blockBytes),
-      ),
-      blockBytes: this.#blockBytes,
-      retire_ms: this.#retire_ms,
-      promiscuous,
-      steering: fanout === undefined ? null : steeringProgram(),
-    };
-    try {
-      return this.#addon.open(plan, () => this.#rouse());
-    } catch (error) {
-      throw new RingError(`${this.name}: ${reasonOf(error as NodeJS.ErrnoException)}`);
-    }
   }
 
   /** Blocks whose frames have all been used are the kernel's again. */
   #giveBack(): void {
     this.#lanes.forEach((lane, index) => {
       if (lane.block < 0 || lane.left > 0) return;
-      if (this.#options.poison === true) {
+      if (this.#plan.poison) {
         const from = lane.block + blockHeaderBytes;
-        this.#batch.bytes.fill(0xee, from, lane.block + this.#blockBytes);
+        this.#batch.bytes.fill(0xee, from, lane.block + this.#plan.blockBytes);
       }
       lane.block = -1;
       this.#addon.release(this.#ring.handle, index);
@@ -209,7 +172,7 @@ export class RingSource implements Source {
    * handed over within two periods of its timer. Asked for before looking at the blocks.
    */
   #watermark(): number {
-    return (Date.now() - 3 * this.#retire_ms) * 1000;
+    return (Date.now() - 3 * this.#plan.retire_ms) * 1000;
   }
 
   /** Fills the batch in the order of time, as far as no frame can be missing in between. */
@@ -259,7 +222,7 @@ export class RingSource implements Source {
     this.#frames += batch.count;
     const { wireLength, count, bytes, offset, length, link } = batch;
     for (let i = 0; i < count; i += 1) this.#bytes += wireLength[i]!;
-    if (this.#options.fanout === undefined) return batch;
+    if (!this.#plan.shared) return batch;
     for (let i = 0; i < count; i += 1) {
       const from = offset[i]!;
       if (addressHash(bytes, from, from + length[i]!, link[i]!) < 0) this.#unsteered += 1;
@@ -272,7 +235,7 @@ export class RingSource implements Source {
     return new Promise((resolve) => {
       // While frames are held back for another lane, time alone may set them free.
       const held = this.#lanes.some((lane) => lane.left > 0);
-      const timer = setTimeout(() => this.#rouse(), held ? this.#retire_ms : beat_ms);
+      const timer = setTimeout(() => this.#rouse(), held ? this.#plan.retire_ms : beat_ms);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
@@ -294,11 +257,12 @@ export class RingSource implements Source {
   #beat(): void {
     this.#beaten = performance.now();
     this.#count();
-    const gone = this.#interfaces.filter((_, lane) => this.#states[lane] === LaneState.gone);
+    const gone = this.#plan.interfaces.filter((_, lane) => this.#states[lane] === LaneState.gone);
     if (gone.length === 0) return;
     this.#goneBeats += 1;
     if (this.#goneBeats <= lastBeats) return;
-    const message = `the interface is gone: ${gone.join(', ')} was removed; there are: ${names()}`;
+    const rest = interfaceNames();
+    const message = `the interface is gone: ${gone.join(', ')} was removed; there are: ${rest}`;
     this.problem = { message, offset: this.#bytes, packet: this.#frames };
     this.close();
   }
@@ -306,9 +270,6 @@ export class RingSource implements Source {
   #count(): void {
     if (this.#closed) return;
     const sums = this.#sums;
-    sums.packets = 0;
-    sums.drops = 0;
-    sums.freezes = 0;
     this.#lanes.forEach((_, index) => {
       this.#addon.statistics(this.#ring.handle, index, this.#statistics);
       sums.packets += this.#statistics[0]!;
@@ -321,33 +282,12 @@ export class RingSource implements Source {
     if (this.#closed) return 0;
     let full = 0;
     let blocks = 0;
-    const step = this.#blockBytes >> 2;
+    const step = this.#plan.blockBytes >> 2;
     // The last bytes of the area are no block.
     for (let word = 2; word + step <= this.#words.length; word += step) {
       full += this.#words[word]! & 1;
       blocks += 1;
     }
     return full / blocks;
-  }
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  switch (code) {
-    case 'EPERM':
-      return 'no permission to capture; run as root or with CAP_NET_RAW and CAP_NET_ADMIN';
-    case 'ENODEV':
-      return `no such interface; there are: ${names()}`;
-    case 'ENOMEM':
-      return `no memory for the ring (${message}); make capture.ring_bytes smaller`;
-    default:
-      return `cannot capture: ${message}`;
-  }
-}
-
-function names(): string {
-  try {
-    return readdirSync('/sys/class/net').sort().join(', ');
-  } catch {
-    return 'none';
   }
 }

@@ -27,25 +27,21 @@ constexpr int kReserve = 16;
 /** Readable bytes behind the last block. */
 constexpr size_t kGuard = 65536;
 constexpr unsigned kFrameSize = 2048;
+/** Bytes of each block that are ours, behind the kernel's 48. */
+constexpr unsigned kPrivate = 16;
 /** Interfaces of one ring. */
 constexpr unsigned kLanes = 8;
 
 struct Ring;
 
-/** One interface of a ring: its socket and its part of the area. */
+/** One interface of a ring: its socket, which is not owned here, and its part of the area. */
 struct Lane {
   Ring* ring = nullptr;
   int fd = -1;
   uint8_t* base = nullptr;
   unsigned current = 0;
-  int group = -1;
-  bool ethernet = false;
-  bool outgoing = false;
   uv_poll_t poll;
   bool has_poll = false;
-  double packets = 0;
-  double drops = 0;
-  double freezes = 0;
 };
 
 /** Rings of one or more interfaces in one area, so that a batch can hold frames of all of them. */
@@ -89,7 +85,7 @@ void on_poll_closed(uv_handle_t* handle) {
   release_memory(lane->ring);
 }
 
-/** Closes sockets and map. JavaScript can be called only when its thread is not ending. */
+/** Ends waiting and unmaps. JavaScript can be called only when its thread is not ending. */
 void shut(Ring* ring, bool alive) {
   if (alive && ring->buffer != nullptr) {
     napi_value buffer = nullptr;
@@ -104,7 +100,6 @@ void shut(Ring* ring, bool alive) {
   for (Lane& lane : ring->lanes) {
     uv_handle_t* handle = reinterpret_cast<uv_handle_t*>(&lane.poll);
     if (lane.has_poll && !uv_is_closing(handle)) uv_close(handle, on_poll_closed);
-    if (lane.fd >= 0) close(lane.fd);
     lane.fd = -1;
   }
   if (ring->area != nullptr) munmap(ring->area, ring->mapped);
@@ -137,7 +132,7 @@ void on_event(uv_poll_t* poll, int, int) {
   napi_close_handle_scope(ring->env, scope);
 }
 
-bool attach(int fd, const void* program, size_t length) {
+bool attach_filter(int fd, const void* program, size_t length) {
   sock_fprog filter;
   filter.len = static_cast<unsigned short>(length / sizeof(sock_filter));
   filter.filter = static_cast<sock_filter*>(const_cast<void*>(program));
@@ -178,8 +173,16 @@ bool reserve_area(Ring* ring) {
   return true;
 }
 
+/** A socket as it is opened, before any ring uses it. */
+struct Socket {
+  int fd = -1;
+  bool ethernet = false;
+  bool outgoing = false;
+  int group = -1;
+};
+
 /** A socket of the interface's kind with its options. Null, or the step that failed by errno. */
-const char* open_socket(Lane* lane, const char* name) {
+const char* open_socket(Socket* opened, const char* name) {
   ifreq request = {};
   const int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (probe < 0) return "socket";
@@ -190,115 +193,195 @@ const char* open_socket(Lane* lane, const char* name) {
   errno = error;
   if (!known) return "interface";
   const int type = request.ifr_hwaddr.sa_family;
-  lane->ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+  opened->ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
   // Protocol 0: nothing is received before bind says from where.
-  lane->fd = socket(AF_PACKET, (lane->ethernet ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-  if (lane->fd < 0) return "socket";
-  if (!set_packet<int>(lane->fd, PACKET_VERSION, TPACKET_V3)) return "version";
-  if (!set_packet<int>(lane->fd, PACKET_RESERVE, kReserve)) return "reserve";
-  lane->outgoing = !set_packet<int>(lane->fd, PACKET_IGNORE_OUTGOING, 1);
+  opened->fd = socket(AF_PACKET, (opened->ethernet ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+  if (opened->fd < 0) return "socket";
+  if (!set_packet<int>(opened->fd, PACKET_VERSION, TPACKET_V3)) return "version";
+  if (!set_packet<int>(opened->fd, PACKET_RESERVE, kReserve)) return "reserve";
+  opened->outgoing = !set_packet<int>(opened->fd, PACKET_IGNORE_OUTGOING, 1);
   return nullptr;
 }
 
-const char* bind_lane(Lane* lane, const char* name, bool promiscuous) {
+bool request_ring(int fd, napi_env env, napi_value plan) {
+  tpacket_req3 request = {};
+  request.tp_block_nr = static_cast<unsigned>(number_of(env, plan, "blocks", 0));
+  request.tp_block_size = static_cast<unsigned>(number_of(env, plan, "blockBytes", 0));
+  request.tp_frame_size = kFrameSize;
+  request.tp_frame_nr = request.tp_block_size / kFrameSize * request.tp_block_nr;
+  request.tp_retire_blk_tov = static_cast<unsigned>(number_of(env, plan, "retire_ms", 40));
+  request.tp_sizeof_priv = kPrivate;
+  return set_packet(fd, PACKET_RX_RING, request);
+}
+
+const char* bind_socket(int fd, const char* name, bool promiscuous) {
   const int index = static_cast<int>(if_nametoindex(name));
   if (index == 0) return "interface";
   sockaddr_ll address = {};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_ALL);
   address.sll_ifindex = index;
-  if (bind(lane->fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "bind";
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "bind";
   if (!promiscuous) return nullptr;
   packet_mreq membership = {};
   membership.mr_ifindex = index;
   membership.mr_type = PACKET_MR_PROMISC;
-  return set_packet(lane->fd, PACKET_ADD_MEMBERSHIP, membership) ? nullptr : "promiscuous";
+  return set_packet(fd, PACKET_ADD_MEMBERSHIP, membership) ? nullptr : "promiscuous";
 }
 
-const char* open_lane(Ring* ring, Lane* lane, napi_value options, napi_value plan) {
-  napi_env env = ring->env;
+const char* open_lane(Socket* opened, napi_env env, napi_value plan) {
   const std::string name = text_of(env, plan, "interface");
-  const char* step = open_socket(lane, name.c_str());
+  const char* step = open_socket(opened, name.c_str());
   if (step != nullptr) return step;
-  tpacket_req3 request = {};
-  request.tp_block_size = ring->block_size;
-  request.tp_block_nr = ring->blocks;
-  request.tp_frame_size = kFrameSize;
-  request.tp_frame_nr = ring->block_size / kFrameSize * ring->blocks;
-  request.tp_retire_blk_tov = static_cast<unsigned>(number_of(env, options, "retire_ms", 40));
-  if (!set_packet(lane->fd, PACKET_RX_RING, request)) return "ring";
-  const int access = PROT_READ | PROT_WRITE;
-  void* map = mmap(lane->base, ring->lane_bytes(), access, MAP_SHARED | MAP_FIXED, lane->fd, 0);
-  if (map == MAP_FAILED) return "map";
+  const int fd = opened->fd;
+  if (!request_ring(fd, env, plan)) return "ring";
   // Until everything is in place nothing is let in: a member of a group that has not joined yet
   // would get every frame.
   const sock_filter nothing = {BPF_RET | BPF_K, 0, 0, 0};
-  if (!attach(lane->fd, &nothing, sizeof nothing)) return "filter";
-  step = bind_lane(lane, name.c_str(), flag_of(env, options, "promiscuous"));
+  if (!attach_filter(fd, &nothing, sizeof nothing)) return "filter";
+  step = bind_socket(fd, name.c_str(), flag_of(env, plan, "promiscuous"));
   if (step != nullptr) return step;
-  const Bytes steering = bytes_of(env, options, "steering");
+  const Bytes steering = bytes_of(env, plan, "steering");
   if (steering.data != nullptr) {
-    lane->group = static_cast<int>(number_of(env, plan, "group", -1));
-    const int error = join(lane->fd, &lane->group, steering);
-    errno = error;
-    if (error != 0) return "fan-out";
+    opened->group = static_cast<int>(number_of(env, plan, "group", -1));
+    errno = join(fd, &opened->group, steering);
+    if (errno != 0) return "fan-out";
   }
-  const Bytes filter = bytes_of(env, plan, lane->ethernet ? "ethernetFilter" : "ipFilter");
+  const Bytes filter = bytes_of(env, plan, opened->ethernet ? "ethernetFilter" : "ipFilter");
   const int off = 0;
   const bool done = filter.data != nullptr
-                        ? attach(lane->fd, filter.data, filter.length)
-                        : setsockopt(lane->fd, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof off) == 0;
+                        ? attach_filter(fd, filter.data, filter.length)
+                        : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof off) == 0;
   return done ? nullptr : "filter";
 }
 
-const char* open_all(Ring* ring, napi_value options) {
+/** openLane(plan): {fd, ethernet, outgoing, group}; see addon.ts. */
+napi_value open_lane_value(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value plan = nullptr;
+  napi_get_cb_info(env, info, &count, &plan, nullptr, nullptr);
+  Socket opened;
+  const char* step = open_lane(&opened, env, plan);
+  if (step != nullptr) {
+    const int error = errno;
+    if (opened.fd >= 0) close(opened.fd);
+    return fail(env, step, error);
+  }
+  napi_value result = nullptr;
+  napi_value value = nullptr;
+  napi_create_object(env, &result);
+  napi_create_int32(env, opened.fd, &value);
+  napi_set_named_property(env, result, "fd", value);
+  napi_get_boolean(env, opened.ethernet, &value);
+  napi_set_named_property(env, result, "ethernet", value);
+  napi_get_boolean(env, opened.outgoing, &value);
+  napi_set_named_property(env, result, "outgoing", value);
+  napi_create_int32(env, opened.group, &value);
+  napi_set_named_property(env, result, "group", value);
+  return result;
+}
+
+/** closeLane(fd): no ring may use it any more. */
+napi_value close_lane(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value word = nullptr;
+  int32_t fd = -1;
+  napi_get_cb_info(env, info, &count, &word, nullptr, nullptr);
+  if (napi_get_value_int32(env, word, &fd) == napi_ok && fd > 2) close(fd);
+  return nullptr;
+}
+
+tpacket_block_desc* block_at(const Lane* lane, unsigned index) {
+  uint8_t* block = lane->base + static_cast<size_t>(index) * lane->ring->block_size;
+  return reinterpret_cast<tpacket_block_desc*>(block);
+}
+
+uint32_t load_status(const tpacket_block_desc* block) {
+  return __atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
+}
+
+/** The word of a block that a reader sets while it has the block in hand. */
+uint32_t* hand_of(tpacket_block_desc* block) {
+  return reinterpret_cast<uint32_t*>(reinterpret_cast<uint8_t*>(block) + block->offset_to_priv);
+}
+
+void give_back(tpacket_block_desc* block) {
+  *hand_of(block) = 0;
+  __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+}
+
+/**
+ * Finds the place to read on. Another reader of this ring may have died with a block in hand, of
+ * which nobody knows how much it used: that one is given back unread. Gives the frames lost so.
+ */
+double resume(Lane* lane) {
+  double lost = 0;
+  bool found = false;
+  uint64_t best = 0;
+  for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
+    tpacket_block_desc* block = block_at(lane, at);
+    if ((load_status(block) & TP_STATUS_USER) == 0) continue;
+    if (*hand_of(block) != 0) {
+      lost += block->hdr.bh1.num_pkts;
+      give_back(block);
+      continue;
+    }
+    const uint64_t number = block->hdr.bh1.seq_num;
+    if (found && number >= best) continue;
+    found = true;
+    best = number;
+    lane->current = at;
+  }
+  if (found) return lost;
+  // Nothing is full: the block that the kernel fills has the highest number.
+  for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
+    const uint64_t number = block_at(lane, at)->hdr.bh1.seq_num;
+    if (at > 0 && number <= best) continue;
+    best = number;
+    lane->current = at;
+  }
+  return lost;
+}
+
+const char* attach_lane(Ring* ring, Lane* lane, int fd) {
+  lane->ring = ring;
+  lane->fd = fd;
+  const int access = PROT_READ | PROT_WRITE;
+  void* map = mmap(lane->base, ring->lane_bytes(), access, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (map == MAP_FAILED) return "map";
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(ring->env, &loop);
+  const int status = uv_poll_init(loop, &lane->poll, fd);
+  errno = -status;
+  if (status != 0) return "poll";
+  lane->has_poll = true;
+  lane->poll.data = lane;
+  return nullptr;
+}
+
+const char* attach_all(Ring* ring, napi_value plan, double* lost) {
   napi_env env = ring->env;
-  napi_value plans = member(env, options, "lanes");
+  napi_value sockets = member(env, plan, "fds");
   uint32_t count = 0;
-  napi_get_array_length(env, plans, &count);
+  napi_get_array_length(env, sockets, &count);
   ring->count = count;
   errno = EINVAL;
-  if (count == 0 || count > kLanes) return "lanes";
+  if (count == 0 || count > kLanes || ring->blocks == 0 || ring->block_size == 0) return "lanes";
   if (!reserve_area(ring)) return "map";
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
   for (uint32_t at = 0; at < count; at += 1) {
-    Lane* lane = &ring->lanes[at];
-    lane->ring = ring;
-    napi_value plan = nullptr;
-    napi_get_element(env, plans, at, &plan);
-    const char* step = open_lane(ring, lane, options, plan);
+    napi_value value = nullptr;
+    int32_t fd = -1;
+    napi_get_element(env, sockets, at, &value);
+    napi_get_value_int32(env, value, &fd);
+    const char* step = attach_lane(ring, &ring->lanes[at], fd);
     if (step != nullptr) return step;
-    const int status = uv_poll_init(loop, &lane->poll, lane->fd);
-    errno = -status;
-    if (status != 0) return "poll";
-    lane->has_poll = true;
-    lane->poll.data = lane;
+    *lost += resume(&ring->lanes[at]);
   }
   return nullptr;
 }
 
-napi_value described(Ring* ring) {
-  napi_env env = ring->env;
-  napi_value lanes = nullptr;
-  napi_create_array(env, &lanes);
-  for (unsigned at = 0; at < ring->count; at += 1) {
-    napi_value lane = nullptr;
-    napi_value value = nullptr;
-    napi_create_object(env, &lane);
-    napi_get_boolean(env, ring->lanes[at].ethernet, &value);
-    napi_set_named_property(env, lane, "ethernet", value);
-    napi_get_boolean(env, ring->lanes[at].outgoing, &value);
-    napi_set_named_property(env, lane, "outgoing", value);
-    napi_create_int32(env, ring->lanes[at].group, &value);
-    napi_set_named_property(env, lane, "group", value);
-    napi_set_element(env, lanes, at, lane);
-  }
-  return lanes;
-}
-
-/** open(options, wake): {handle, area, lanes}; see addon.ts. */
-napi_value open_handle(napi_env env, napi_callback_info info) {
+/** attach(plan, wake): {handle, area, lost}; see addon.ts. */
+napi_value attach(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value words[2];
   napi_get_cb_info(env, info, &count, words, nullptr, nullptr);
@@ -306,7 +389,8 @@ napi_value open_handle(napi_env env, napi_callback_info info) {
   ring->env = env;
   ring->blocks = static_cast<unsigned>(number_of(env, words[0], "blocks", 0));
   ring->block_size = static_cast<unsigned>(number_of(env, words[0], "blockBytes", 0));
-  const char* step = open_all(ring, words[0]);
+  double lost = 0;
+  const char* step = attach_all(ring, words[0], &lost);
   if (step != nullptr) {
     const int error = errno;
     ring->finalized = true;
@@ -317,18 +401,19 @@ napi_value open_handle(napi_env env, napi_callback_info info) {
   napi_value area = nullptr;
   napi_value handle = nullptr;
   napi_value result = nullptr;
-  napi_value name = nullptr;
+  napi_value value = nullptr;
   napi_create_external_arraybuffer(env, ring->area, ring->mapped, nullptr, nullptr, &area);
   napi_create_external(env, ring, on_collected, nullptr, &handle);
   napi_create_reference(env, area, 1, &ring->buffer);
   napi_create_reference(env, words[1], 1, &ring->callback);
-  napi_create_string_utf8(env, "mailweir.ring", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, nullptr, name, &ring->context);
+  napi_create_string_utf8(env, "mailweir.ring", NAPI_AUTO_LENGTH, &value);
+  napi_async_init(env, nullptr, value, &ring->context);
   napi_add_async_cleanup_hook(env, on_thread_end, ring, &ring->hook);
   napi_create_object(env, &result);
   napi_set_named_property(env, result, "handle", handle);
   napi_set_named_property(env, result, "area", area);
-  napi_set_named_property(env, result, "lanes", described(ring));
+  napi_create_double(env, lost, &value);
+  napi_set_named_property(env, result, "lost", value);
   return result;
 }
 
@@ -347,13 +432,8 @@ Lane* lane_of(napi_env env, napi_callback_info info, napi_value* third) {
   Ring* ring = static_cast<Ring*>(data);
   if (third != nullptr) *third = words[2];
   if (at < ring->count && ring->lanes[at].fd >= 0) return &ring->lanes[at];
-  napi_throw_error(env, "EBADF", "the ring is closed");
+  napi_throw_error(env, "EBADF", "the ring is not attached");
   return nullptr;
-}
-
-uint32_t* status_of(Lane* lane) {
-  uint8_t* block = lane->base + static_cast<size_t>(lane->current) * lane->ring->block_size;
-  return &reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.block_status;
 }
 
 /** ready(handle, lane): where the lane's next full block begins in the area, or -1. */
@@ -361,7 +441,7 @@ napi_value ready(napi_env env, napi_callback_info info) {
   Lane* lane = lane_of(env, info, nullptr);
   if (lane == nullptr) return nullptr;
   const Ring* ring = lane->ring;
-  const bool full = (__atomic_load_n(status_of(lane), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+  const bool full = (load_status(block_at(lane, lane->current)) & TP_STATUS_USER) != 0;
   const size_t within = static_cast<size_t>(lane->current) * ring->block_size;
   const int64_t at = static_cast<int64_t>(lane->base - ring->area + within);
   napi_value result = nullptr;
@@ -373,7 +453,7 @@ napi_value ready(napi_env env, napi_callback_info info) {
 napi_value release(napi_env env, napi_callback_info info) {
   Lane* lane = lane_of(env, info, nullptr);
   if (lane == nullptr) return nullptr;
-  __atomic_store_n(status_of(lane), TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+  give_back(block_at(lane, lane->current));
   lane->current = lane->current + 1 == lane->ring->blocks ? 0 : lane->current + 1;
   return nullptr;
 }
@@ -386,7 +466,7 @@ napi_value wait(napi_env env, napi_callback_info info) {
   return status == 0 ? nullptr : fail(env, "poll", -status);
 }
 
-/** statistics(handle, lane, into): packets with those dropped, drops, freezes, since opening. */
+/** statistics(handle, lane, into): packets with those dropped, drops, freezes, since last asked. */
 napi_value statistics(napi_env env, napi_callback_info info) {
   napi_value third = nullptr;
   Lane* lane = lane_of(env, info, &third);
@@ -394,20 +474,16 @@ napi_value statistics(napi_env env, napi_callback_info info) {
   tpacket_stats_v3 stats = {};
   socklen_t size = sizeof stats;
   // Reading sets them back to 0; tp_packets counts the dropped ones too.
-  if (getsockopt(lane->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0) {
-    lane->packets += stats.tp_packets;
-    lane->drops += stats.tp_drops;
-    lane->freezes += stats.tp_freeze_q_cnt;
-  }
+  getsockopt(lane->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size);
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type = napi_int8_array;
   napi_get_typedarray_info(env, third, &type, &length, &data, nullptr, nullptr);
   if (type != napi_float64_array || length < 3) return fail(env, "statistics", EINVAL);
   double* into = static_cast<double*>(data);
-  into[0] = lane->packets;
-  into[1] = lane->drops;
-  into[2] = lane->freezes;
+  into[0] = stats.tp_packets;
+  into[1] = stats.tp_drops;
+  into[2] = stats.tp_freeze_q_cnt;
   return nullptr;
 }
 
@@ -436,8 +512,8 @@ napi_value state(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/** close(handle): safe to call twice. */
-napi_value close_handle(napi_env env, napi_callback_info info) {
+/** detach(handle): safe to call twice; the sockets stay open. */
+napi_value detach(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value word = nullptr;
   napi_get_cb_info(env, info, &count, &word, nullptr, nullptr);
@@ -451,11 +527,13 @@ napi_value close_handle(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void define_ring(napi_env env, napi_value exports) {
-  define(env, exports, "open", open_handle);
+  define(env, exports, "openLane", open_lane_value);
+  define(env, exports, "closeLane", close_lane);
+  define(env, exports, "attach", attach);
   define(env, exports, "ready", ready);
   define(env, exports, "release", release);
   define(env, exports, "wait", wait);
   define(env, exports, "statistics", statistics);
   define(env, exports, "state", state);
-  define(env, exports, "close", close_handle);
+  define(env, exports, "detach", detach);
 }
