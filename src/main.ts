@@ -6,6 +6,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { complain, Exit, explain } from './cli/fail.js';
 import { endings, replayHelp, runHelp } from './cli/help.js';
+import { addRegister } from './cli/register-words.js';
 import type { ReplayOptions } from './cli/replay.js';
 import type { RunOptions } from './cli/run.js';
 import { oneOf, portList, speedFactor, workerCount } from './cli/words.js';
@@ -42,6 +43,7 @@ function describe(end: (status: number) => void): Command {
     .addHelpText('after', endings);
   addReplay(program, end);
   addRun(program, end);
+  addRegister(program, end);
   return program;
 }
 

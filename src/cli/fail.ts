@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs';
 
 /** Exit status of the program (contracts section 1). */
-export const Exit = { done: 0, failed: 1, usage: 2 } as const;
+export const Exit = { done: 0, failed: 1, usage: 2, found: 3 } as const;
 
 /** An end that is explained in one line. `status` is the exit status. */
 export class CommandError extends Error {

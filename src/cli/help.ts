@@ -4,7 +4,8 @@ export const endings = `
 Exit status:
   0  done
   1  it failed; one line on standard error says what, where, and what to do
-  2  the command line was wrong`;
+  2  the command line was wrong
+  3  done, and something was found (register lint)`;
 
 export const replayHelp = `
 The ports are 25, 465, 587 and 2525 unless --ports or the configuration says otherwise; any finds
@@ -24,4 +25,16 @@ are printed clear. The log goes to standard error, one JSON object a line.
 Examples:
   mailweir run --interface eth1 --format eve --output /var/log/mailweir/events.ndjson
   mailweir run --replay capture.pcap --loop --speed 10 --format eve
+${endings}`;
+
+export const registerHelp = `
+registers.servers, registers.codes and registers.allow of the configuration name the files. An
+import that would drop more than registers.drop_max_percent (10) of the entries is refused.
+
+Examples:
+  mailweir register import new.csv --config mailweir.yaml --dry-run
+  mailweir register import codes.json --config mailweir.yaml --kind codes
+  mailweir register show 203.0.113.25 --config mailweir.yaml --as-of 2024-02-29
+  mailweir register list --config mailweir.yaml --versions
+  mailweir register lint --config mailweir.yaml
 ${endings}`;

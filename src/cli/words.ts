@@ -27,6 +27,15 @@ export function workerCount(text: string): number {
   throw usage(`--workers "${text}": give a whole number from 1 to 256`);
 }
 
+/** A number from 1 on. */
+export function wholeOver0(option: string): (text: string) => number {
+  return (text) => {
+    const number = wholeNumber(text);
+    if (number >= 1) return number;
+    throw usage(`${option} "${text}": give a whole number from 1`);
+  };
+}
+
 /** Times real time, such as 1 or 0.5. */
 export function speedFactor(text: string): number {
   const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;

@@ -120,7 +120,8 @@ export class Codes {
       else same.push(index);
     });
     const from = (index: number) => startOf(entries[index]!);
-    for (const same of this.#byCode.values()) same.sort((a, b) => from(a) - from(b));
+    for (const same of this.#byCode.values())
+      same.sort((a, b) => (from(a) === from(b) ? a - b : from(a) - from(b)));
   }
 
   /** The entry of `code` that was issued last before `time`, or -1. */

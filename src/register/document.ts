@@ -4,7 +4,7 @@
 
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Mistakes, shown } from './mistakes.js';
-import type { Column, Row } from './rows.js';
+import { type Column, control, type Row } from './rows.js';
 
 /** A file beyond this is told by the number of its entry: finding a place needs a whole tree. */
 const placedCharsMax = 8 * 1024 ** 2;
@@ -173,5 +173,6 @@ function cellText(value: unknown): string | null {
     return texts.includes(null) ? null : texts.join(' ');
   }
   if (typeof value === 'object') return null;
-  return String(value).trim();
+  const text = String(value).trim();
+  return control.test(text) ? null : text;
 }

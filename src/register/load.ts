@@ -75,6 +75,7 @@ export async function loadRegister(settings: RegisterSettings): Promise<Register
   const codes: CodeEntry[] = await reader.entries(registers.codes, codeColumns, (row) =>
     readCode(row, offsetHours),
   );
+  reader.refuseTwins(codes);
   reader.hash.update(JSON.stringify([network.own, network.pools, settings.profiles]));
   if (reader.mistakes.length > 0) throw new RegisterError(reader.mistakes.join('\n'));
   return new Register({
@@ -141,7 +142,7 @@ class Reader {
     this.#close();
   }
 
-  /** Entries of a CSV, JSON or YAML file, by the end of its name; none where no file is named. */
+  /** Entries of a CSV, JSON or YAML file; none where no file is named. */
   async entries<T>(
     path: string | undefined,
     columns: readonly Column[],
@@ -149,17 +150,11 @@ class Reader {
   ): Promise<T[]> {
     const entries: T[] = [];
     const text = this.#open(path);
-    if (text === null || path === undefined) return entries;
-    const take = (row: Row): void => {
+    if (text === null) return entries;
+    await readRows(text, columns, this.#file, (row) => {
       const entry = read(row);
       if (entry !== null) entries.push(entry);
-    };
-    const form = formOf(path);
-    if (form === 'csv') readCsv(text, columns, this.#file, take);
-    else {
-      const { readDocument } = await import('./document.js');
-      readDocument(text, form === 'json', columns, this.#file, take);
-    }
+    });
     this.#close();
     return entries;
   }
@@ -181,6 +176,19 @@ class Reader {
         other = prefixes.twin(other);
       }
     });
+    this.mistakes.push(...mistakes.lines());
+  }
+
+  /** One code may be issued again, and not twice at the same time. */
+  refuseTwins(codes: readonly CodeEntry[]): void {
+    const mistakes = new Mistakes(this.#file.file);
+    const lines = new Map<string, number>();
+    for (const { code, issued, line } of codes) {
+      const key = `${code} ${issued}`;
+      const other = lines.get(key);
+      if (other === undefined) lines.set(key, line);
+      else mistakes.tell(line, 1, 'code', `the same code with the same issue is on line ${other}`);
+    }
     this.mistakes.push(...mistakes.lines());
   }
 
@@ -212,8 +220,21 @@ function readWhole(path: string, mistakes: Mistakes): Buffer | null {
   return null;
 }
 
+/** Hands over the rows of a file's text in the language that the end of its name says. */
+export async function readRows(
+  text: string,
+  columns: readonly Column[],
+  mistakes: Mistakes,
+  take: (row: Row) => void,
+): Promise<void> {
+  const form = formOf(mistakes.file);
+  if (form === 'csv') return readCsv(text, columns, mistakes, take);
+  const { readDocument } = await import('./document.js');
+  readDocument(text, form === 'json', columns, mistakes, take);
+}
+
 /** The language of a file, by the end of its name; CSV where that says nothing. */
-function formOf(path: string): 'csv' | 'json' | 'yaml' {
+export function formOf(path: string): 'csv' | 'json' | 'yaml' {
   if (/\.json$/i.test(path)) return 'json';
   return /\.ya?ml$/i.test(path) ? 'yaml' : 'csv';
 }

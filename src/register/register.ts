@@ -1,7 +1,7 @@
 // The register as the detectors see it: what an address is as of a time. Built once, immutable; a
 // reload makes another one, which is swapped in between two batches. `load.ts` reads the files.
 
-import { Prefix, prefixText, readPrefix } from '../lib/prefix.js';
+import { Prefix, readPrefix } from '../lib/prefix.js';
 import type { PrefixMap } from '../lib/prefix-map.js';
 import type { AllowEntry } from './allow.js';
 import { domainKey } from './cells.js';
@@ -170,11 +170,11 @@ export class Register {
     return index >= 0;
   }
 
-  /** Prefix of entry `server` in its usual form. */
-  cidrOf(server: number): string {
+  /** Prefix of entry `server`. */
+  prefixOf(server: number): Prefix {
     const prefix = new Prefix();
     this.#servers.list.read(server, prefix);
-    return prefixText(prefix);
+    return prefix;
   }
 
   /**

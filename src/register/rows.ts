@@ -128,7 +128,8 @@ class CsvRow implements Row {
   }
 }
 
-const control = /[\u0000-\u0008\u000b-\u001f\u007f]/;
+/** Tab and LF are none: they may stand in a quoted cell. */
+export const control = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 
 /** The records of CSV text, one after the other. */
 class Records {
