@@ -15,7 +15,7 @@ export function addRegister(program: Command, end: (status: number) => void): vo
     .summary('the registers: mail servers, management codes, the allow-list')
     .description(
       'Imports, shows and checks the registers that the configuration names. A register is a ' +
-        'CSV, JSON or YAML file; every version that was imported is kept beside it in FILE.versions/.',
+        'CSV, JSON or YAML file; every version that was imported is kept in FILE.versions/.',
     )
     .helpCommand(false)
     .addHelpText('after', registerHelp);

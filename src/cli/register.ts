@@ -1,7 +1,7 @@
 // `mailweir register`: importing a new version of a register, and looking into the one in force.
 // What it prints is for people; what a line means is in `register/`.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Config } from '../config.js';
 import { Prefix, prefixText, readPrefix } from '../lib/prefix.js';
@@ -17,6 +17,7 @@ import {
   compare,
   type Difference,
   type Kind,
+  kinds,
   type Table,
   tableOf,
   written,
@@ -176,23 +177,28 @@ function differenceText({ added, removed, changed, same }: Difference, kind: Kin
 /** What is looked into, and when. */
 interface Look {
   readonly config: Config;
+  /** The files that were read. */
+  readonly registers: { readonly [one in Kind]?: string };
   readonly register: Register;
   /** Microseconds since 1970. */
   readonly time: number;
 }
 
 async function lookInto(options: LookOptions): Promise<Look> {
-  let config = await settings(options.config, undefined);
+  const config = await settings(options.config, undefined);
   const { kind, revision } = options;
-  if (revision !== undefined) {
-    const path = new History(fileOf(config, kind)).pathOf(revision);
-    config = { ...config, registers: { ...config.registers, [kind]: path } };
-  }
-  const register = await loadRegister(config);
+  // While a provider sets up, one register is there and another is still to be imported.
+  const paths = kinds.map((one) => {
+    const path = config.registers[one];
+    return [one, one === kind || (path !== undefined && existsSync(path)) ? path : undefined];
+  });
+  const registers: { [one in Kind]?: string } = Object.fromEntries(paths);
+  if (revision !== undefined) registers[kind] = new History(fileOf(config, kind)).pathOf(revision);
+  const register = await loadRegister({ ...config, registers });
   const now = Date.now() * 1000;
   const { asOf } = options;
   const time = asOf === undefined ? now : readDate(asOf, register.notice.offsetHours);
-  if (!Number.isNaN(time)) return { config, register, time };
+  if (!Number.isNaN(time)) return { config, registers, register, time };
   throw usage(`--as-of "${asOf}": give a date such as 2024-02-29 or 2024-02-29T08:00Z`);
 }
 
@@ -261,7 +267,8 @@ export async function show(what: string, options: LookOptions): Promise<number> 
   const isAddress = readPrefix(what, prefix) && prefix.bits === 128;
   const isCode = /^[A-Za-z0-9]{4}$/.test(what);
   if (!isAddress && !isCode) throw usage(`register show "${what}": give an address or a code`);
-  const { register, time } = await lookInto(options);
+  const kind = isAddress ? options.kind : 'codes';
+  const { register, time } = await lookInto({ ...options, kind });
   const lines = isAddress
     ? addressLines(register, prefix, time)
     : codeLines(register, what.toUpperCase(), time);
@@ -327,21 +334,21 @@ function codeLines(register: Register, code: string, time: number): Lines {
 
 /** `register lint`: gives the exit status, 3 where something was found. */
 export async function lint(options: LookOptions): Promise<number> {
-  const { config, register, time } = await lookInto(options);
+  const { config, registers, register, time } = await lookInto(options);
   const items = clockItems(register, config.profiles, time);
-  const lines = items.map((item) => lintText(config, register, item));
+  const lines = items.map((item) => lintText(registers, register, item));
   const about = `as of ${timeText(time)}, by ${config.profiles.join(', ')}`;
   print(`${[...lines, `${items.length} findings ${about}`].join('\n')}\n`);
   return items.length > 0 ? Exit.found : Exit.done;
 }
 
-function lintText(config: Config, register: Register, item: ClockItem): string {
+function lintText(registers: Look['registers'], register: Register, item: ClockItem): string {
   const subject = {
     servers: () => prefixText(register.prefixOf(item.index)),
     codes: () => register.codes.entries[item.index]!.code,
     allow: () => register.allow[item.index]!.cidr,
   }[item.register]();
-  const place = `${config.registers[item.register] ?? item.register}:${item.line}`;
+  const place = `${registers[item.register] ?? item.register}:${item.line}`;
   const legal = item.legal === '' ? '' : ` (${item.legal})`;
   return `${place} ${item.severity} ${item.name} ${subject}: ${item.words}${legal}`;
 }

@@ -2,6 +2,7 @@
 // columns. A cell that holds several values may be a list. JSON is read by the platform, because a
 // million entries are to load in seconds; places in the file are looked up only for a mistake.
 
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Mistakes, shown } from './mistakes.js';
 import { type Column, control, type Row } from './rows.js';
@@ -33,16 +34,22 @@ export function readDocument(
 function parseJson(text: string, mistakes: Mistakes): unknown {
   try {
     return JSON.parse(text) as unknown;
-  } catch (error) {
-    const message = (error as Error).message;
-    const found = /at position (\d+)/.exec(message);
-    const offset = found === null ? text.length : Math.min(Number(found[1]), text.length);
+  } catch {
+    // The platform's message has no place on some versions; this reader is slow, and has one.
+    const errors: ParseError[] = [];
+    parse(text, errors, { disallowComments: true });
+    const { error, offset } = errors[0] ?? { error: 0, offset: 0 };
     const before = text.slice(0, offset);
     const line = before.split('\n').length;
-    const column = offset - (before.lastIndexOf('\n') + 1) + 1;
-    mistakes.tell(line, column, '', 'not JSON here');
+    const reason = words(printParseErrorCode(error));
+    mistakes.tell(line, offset - before.lastIndexOf('\n'), '', `not JSON here: ${reason}`);
     return undefined;
   }
+}
+
+/** CommaExpected as "comma expected". */
+function words(code: string): string {
+  return code.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
 }
 
 /** Where in the text an entry or one of its cells stands. */
@@ -152,7 +159,7 @@ class EntryRow implements Row {
       else {
         isGood = false;
         const message =
-          at < 0 ? 'there is no such column' : 'give text, a number, or a list of them';
+          at < 0 ? 'there is no such column' : 'give printable text, a number, or a list of them';
         this.#places.wrong(index, at < 0 ? shown(name).slice(1, -1) : name, message);
       }
     }
