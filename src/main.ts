@@ -3,13 +3,16 @@
 // when it is called, because the start counts where a script asks for one small file.
 
 import { readFileSync, writeSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import type { Command as Commander } from 'commander';
 import { complain, Exit, explain } from './cli/fail.js';
 import { endings, replayHelp, runHelp } from './cli/help.js';
 import { addRegister } from './cli/register-words.js';
 import type { ReplayOptions } from './cli/replay.js';
 import type { RunOptions } from './cli/run.js';
 import { oneOf, portList, speedFactor, workerCount } from './cli/words.js';
+import { load } from './lib/commonjs.js';
+
+const { Command, CommanderError } = load('commander') as typeof import('commander');
 
 process.exitCode = await main(process.argv);
 
@@ -28,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function describe(end: (status: number) => void): Command {
+function describe(end: (status: number) => void): Commander {
   const program = new Command('mailweir')
     .description('Passive SMTP sensor: what mail really did, read from a mirror port or a capture.')
     .version(version(), '-V, --version', 'print the version')
@@ -47,7 +50,7 @@ function describe(end: (status: number) => void): Command {
   return program;
 }
 
-function addReplay(program: Command, end: (status: number) => void): void {
+function addReplay(program: Commander, end: (status: number) => void): void {
   program
     .command('replay')
     .summary('read capture files and say what happened')
@@ -75,7 +78,7 @@ function addReplay(program: Command, end: (status: number) => void): void {
     });
 }
 
-function addRun(program: Command, end: (status: number) => void): void {
+function addRun(program: Commander, end: (status: number) => void): void {
   program
     .command('run')
     .summary('listen on an interface until a signal ends it')

@@ -1,8 +1,10 @@
 // Addresses of rows as text: IPv4 dotted, IPv6 as RFC 5952 writes it.
 
-import ipaddr from 'ipaddr.js';
 import type { RowCursor } from '../batch/row.js';
+import { load } from '../lib/commonjs.js';
 import type { JsonText } from './json.js';
+
+const ipaddr = load('ipaddr.js') as typeof import('ipaddr.js');
 
 /** IPv6 texts that are remembered; a busy server comes back in every row. */
 const remembered = 4096;

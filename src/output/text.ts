@@ -1,7 +1,9 @@
 // Figures and small pictures as text for people: counts, sizes, spans, bars, colour. English, UTC,
 // no locale of the machine, so that two people who compare their screens see the same.
 
-import ipaddr from 'ipaddr.js';
+import { load } from '../lib/commonjs.js';
+
+const ipaddr = load('ipaddr.js') as typeof import('ipaddr.js');
 
 /** 1234567 as "1,234,567". */
 export function count(value: number): string {

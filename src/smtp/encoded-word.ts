@@ -3,7 +3,7 @@
 // is encoded, and what is broken is read as far as it goes, because the label is sought in what the
 // recipient will see. It assumes nothing of the bytes, looks at 2,000 of them and never throws.
 
-import iconv from 'iconv-lite';
+import { load } from '../lib/commonjs.js';
 
 /** Bytes of the value that are looked at. */
 const valueBytesMax = 2000;
@@ -368,7 +368,10 @@ function decodeAs(charset: string, area: Buffer, used: number): string {
   if (charset === 'latin1') return area.toString('latin1', 0, used);
   if (charset === 'hz-gb-2312') return decodeAs('gb18030', area, gb18030FromHz(area, used));
   const iconvName = iconvNames[charset];
-  if (iconvName !== undefined) return iconv.decode(area.subarray(0, used), iconvName);
+  if (iconvName !== undefined) {
+    const iconv = load('iconv-lite') as typeof import('iconv-lite');
+    return iconv.decode(area.subarray(0, used), iconvName);
+  }
   let decoder = decoders.get(charset);
   if (decoder === undefined) {
     decoder = openDecoder(charset);
