@@ -1,6 +1,6 @@
-// Loads packages in Node's older module format. An `import` of one makes Node search all of its text
+// Loads packages in Node's older module format. An `import` of one makes Node search all its text
 // for the names it exports first, and V8 optimize that search: 60 ms of processor time at every
-// start with the four packages of a replay, where a `require` takes 5.
+// start with the packages of a replay, where `require` takes 5.
 
 import { createRequire } from 'node:module';
 

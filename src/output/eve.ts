@@ -1,26 +1,14 @@
 // Rows into EVE-shaped NDJSON, the events of contracts section 2. Field order is the contract's.
 
 import { createHmac, randomBytes } from 'node:crypto';
-import {
-  At,
-  AtSession,
-  AtTx,
-  closedNames,
-  greetingNames,
-  outcomeNames,
-  protocolNames,
-  RowCursor,
-  RowKind,
-  type RowSink,
-  sidesNames,
-  startTlsNames,
-} from '../batch/row.js';
+import { At, AtSession, AtTx, RowCursor, RowKind, type RowSink } from '../batch/row.js';
 import { noLabel } from '../batch/writer.js';
 import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
 import { anomalyNames } from '../smtp/anomaly.js';
 import { labelNames } from '../smtp/label.js';
 import { AddressText } from './address.js';
-import { JsonText } from './json.js';
+import { fieldWords, Kind, Part, pieces, sessionFields, transactionFields } from './fields.js';
+import { JsonText, Piece } from './json.js';
 import type { Stats } from './stats.js';
 import { Timestamp } from './timestamp.js';
 import { alertFields, decisionFields, type Fields } from './verdict.js';
@@ -38,15 +26,28 @@ export interface EveOut {
   write(bytes: Buffer, length: number): void;
 }
 
+const quote = 34;
+const comma = 44;
+const bracketEnd = 93;
+const brace = 125;
+
 // Whole pieces of text by number, made once.
-const greetingTexts = greetingNames.map((name) => `,"greeting":"${name}"`);
-const outcomeTexts = outcomeNames.map((name) => `,"outcome":"${name}"}`);
-const sidesTexts = sidesNames.map((name) => `,"sides":"${name}"}\n`);
-const startTlsTexts = startTlsNames.map((name) => `,"starttls":"${name}"`);
-const protocolTexts = protocolNames.map((name) => `,"protocol":"${name}"`);
-const closedTexts = closedNames.map((name) => `,"closed":"${name}"`);
-const labelTexts = labelNames.map((name) => `,"email":{"label":"${name}"`);
-const anomalyTexts = anomalyNames.map((name) => `"${name}":`);
+const labelTexts = labelNames.map((name) => new Piece(`,"email":{"label":"${name}"`));
+const anomalyTexts = anomalyNames.map((name) => new Piece(`"${name}":`));
+const text = {
+  timestamp: new Piece('{"timestamp":"'),
+  vlan: new Piece(',"vlan":['),
+  codes: new Piece('],"rcpt_codes":['),
+  finals: new Piece(',"final_codes":['),
+  labelCode: new Piece(',"label_code":'),
+  auth: new Piece(',"auth":{"mechanism":'),
+  code: new Piece(',"code":'),
+  attempts: new Piece(',"attempts":'),
+  tls: new Piece(',"tls":{'),
+  sni: new Piece('"sni":'),
+  version: new Piece('"version":'),
+  ja4: new Piece(',"ja4":'),
+};
 
 /** Lines are handed over when this many bytes have come together. */
 const portionBytes = 192 * 1024;
@@ -62,11 +63,14 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
   readonly #out: EveOut;
   readonly #clear: boolean;
   readonly #key: Buffer;
-  readonly #sensor: string;
+  readonly #sensor: Piece;
   readonly #row = new RowCursor();
   readonly #json = new JsonText(256 * 1024);
   readonly #address = new AddressText();
   readonly #timestamp = new Timestamp();
+  /** Where in the row's texts the next one begins; where its label's code stands. */
+  #at = 0;
+  #labelAt = 0;
   #verdicts: Verdict[] = [];
   /** Time of the latest event, microseconds: an alert or a decision is never earlier. */
   #latest = 0;
@@ -75,8 +79,8 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
     this.#out = out;
     this.#clear = options.clear;
     this.#key = options.key ?? randomBytes(32);
-    this.#sensor =
-      options.sensor === undefined ? '' : `,"sensor":${JSON.stringify(options.sensor)}`;
+    const { sensor } = options;
+    this.#sensor = new Piece(sensor === undefined ? '' : `,"sensor":${JSON.stringify(sensor)}`);
   }
 
   /** Writes an event for each row. */
@@ -84,8 +88,13 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
     this.#row.open(area, length);
     while (this.#row.next()) {
       if (this.#verdicts.length > 0) this.#writeVerdicts(this.#row.time);
-      if (this.#row.kind === RowKind.transaction) this.#transaction();
-      else if (this.#row.kind === RowKind.session) this.#session();
+      if (this.#row.kind === RowKind.transaction) {
+        this.#at = this.#row.transactionTexts;
+        this.#fields(transactionFields);
+      } else if (this.#row.kind === RowKind.session) {
+        this.#at = this.#row.sessionTexts;
+        this.#fields(sessionFields);
+      }
       if (this.#row.time > this.#latest) this.#latest = this.#row.time;
       if (this.#json.length > portionBytes) this.#handOver();
     }
@@ -99,7 +108,7 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
   alert(alert: Alert): void {
     this.#verdicts.push({
       time: alert.time,
-      type: '","event_type":"alert"',
+      type: ',"event_type":"alert"',
       fields: alertFields(alert),
     });
   }
@@ -107,7 +116,7 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
   decision(decision: Decision): void {
     this.#verdicts.push({
       time: decision.time,
-      type: '","event_type":"decision"',
+      type: ',"event_type":"decision"',
       fields: decisionFields(decision),
     });
   }
@@ -121,7 +130,7 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
   /** Writes the `stats` event; `time` in microseconds. */
   stats(stats: Stats, time: number): void {
     this.#writeVerdicts(Number.POSITIVE_INFINITY);
-    this.#rare(time, '","event_type":"stats"', { stats });
+    this.#rare(time, ',"event_type":"stats"', { stats });
     this.#handOver();
   }
 
@@ -151,277 +160,259 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
   }
 
   #begin(time: number, type: string): void {
-    this.#json.raw('{"timestamp":"');
-    this.#timestamp.write(this.#json, time);
-    this.#json.raw(type);
-    if (this.#sensor !== '') this.#json.raw(this.#sensor);
+    const json = this.#json;
+    json.raw(text.timestamp);
+    this.#timestamp.write(json, time);
+    json.mark(quote);
+    json.length += json.bytes.write(type, json.length, 'latin1');
+    json.raw(this.#sensor);
   }
 
-  /** The fields that name a connection. */
-  #connection(): void {
+  /** Writes one event: the row's fields as the list says. */
+  // long: one case for each kind of field
+  #fields(fields: Int32Array): void {
     const row = this.#row;
     const json = this.#json;
-    json.raw(',"flow_id":"');
-    this.#flowId();
-    json.raw('","src_ip":"');
-    this.#address.write(json, row, At.client);
-    json.raw('","src_port":');
-    json.number(row.clientPort);
-    json.raw(',"dest_ip":"');
-    this.#address.write(json, row, At.server);
-    json.raw('","dest_port":');
-    json.number(row.serverPort);
-    json.raw(',"proto":"TCP"');
+    for (let i = 0; i < fields.length; i += fieldWords) {
+      const at = fields[i + 1]!;
+      const before = pieces[fields[i + 2]!]!;
+      switch (fields[i]) {
+        case Kind.text:
+          json.raw(before);
+          break;
+        case Kind.code:
+          if (row.word(at) <= 0) continue;
+          json.raw(before);
+          json.number(row.word(at));
+          break;
+        case Kind.word:
+          json.raw(before);
+          json.number(row.word(at));
+          break;
+        case Kind.high:
+          json.raw(before);
+          json.number(row.word(at) >>> 16);
+          break;
+        case Kind.low:
+          json.raw(before);
+          json.number(row.word(at) & 0xffff);
+          break;
+        case Kind.size:
+          if (row.double(at) < 0) continue;
+          json.raw(before);
+          json.number(row.double(at));
+          break;
+        case Kind.double:
+          json.raw(before);
+          json.number(row.double(at));
+          break;
+        case Kind.time:
+          json.raw(before);
+          json.mark(quote);
+          this.#timestamp.write(json, row.double(at));
+          json.mark(quote);
+          break;
+        case Kind.string:
+          if (row.word(at) < 0) continue;
+          json.raw(before);
+          this.#string(row.word(at));
+          break;
+        case Kind.name:
+          json.raw(pieces[fields[i + 2]! + ((row.word(at) >> fields[i + 3]!) & 0xf)]!);
+          continue;
+        case Kind.address:
+          json.raw(before);
+          this.#address.write(json, row, at);
+          json.mark(quote);
+          break;
+        default:
+          this.#part(at, before);
+      }
+      if (fields[i + 3]! >= 0) json.raw(pieces[fields[i + 3]!]!);
+    }
+  }
+
+  /** The next text of the row, `length` bytes of it. */
+  #string(length: number): void {
+    this.#json.string(this.#row.bytes, this.#at, this.#at + length);
+    this.#at += length;
+  }
+
+  // long: one case for each part
+  #part(part: number, before: Piece): void {
+    const row = this.#row;
+    const json = this.#json;
+    if (part === Part.mailFrom && row.word(AtTx.mailFrom) === -2) {
+      this.#labelAt = this.#at;
+      this.#at += row.word(AtTx.labelCode);
+      return;
+    }
+    json.raw(before);
+    switch (part) {
+      case Part.sensor:
+        json.raw(this.#sensor);
+        break;
+      case Part.flowId:
+        json.number64(row.word(At.flowHigh), row.word(At.flowLow) >>> 0);
+        break;
+      case Part.vlan:
+        this.#vlan();
+        break;
+      case Part.mailFrom:
+        this.#mailbox(row.word(AtTx.mailFrom));
+        this.#labelAt = this.#at;
+        this.#at += row.word(AtTx.labelCode);
+        break;
+      case Part.recipients:
+        this.#recipients();
+        break;
+      case Part.finals:
+        this.#finals();
+        break;
+      case Part.label:
+        this.#label();
+        break;
+      case Part.auth:
+        this.#auth();
+        break;
+      case Part.tls:
+        this.#tls();
+        break;
+      case Part.duration:
+        json.number(Math.round((row.time - row.started) / 1000));
+        break;
+      default:
+        this.#anomalies();
+    }
+  }
+
+  #vlan(): void {
+    const row = this.#row;
     if (row.vlanCount === 0) return;
-    json.raw(',"vlan":[');
+    this.#json.raw(text.vlan);
     for (let i = 0; i < row.vlanCount; i++) {
-      if (i > 0) json.raw(',');
-      json.number(row.vlan(i));
+      if (i > 0) this.#json.mark(comma);
+      this.#json.number(row.vlan(i));
     }
-    json.raw(']');
+    this.#json.mark(bracketEnd);
   }
 
-  /** 63 bits in decimal, in pieces of nine digits. */
-  #flowId(): void {
-    const high = this.#row.word(At.flowHigh);
-    const low = this.#row.word(At.flowLow) >>> 0;
-    // high * 2^32 + low, divided by 10^9 twice with remainders that stay exact.
-    const top = Math.floor(high / 1e9);
-    const middle = (high - top * 1e9) * 4294967296;
-    const text = top === 0 && middle + low <= Number.MAX_SAFE_INTEGER;
-    const value = text ? String(middle + low) : ((BigInt(high) << 32n) | BigInt(low)).toString();
-    this.#json.growFor(24);
-    this.#json.length += this.#json.bytes.write(value, this.#json.length, 'latin1');
-  }
-
-  // long: the fields of contracts 2.1 in their order
-  #transaction(): void {
-    const row = this.#row;
-    const json = this.#json;
-    let at = row.transactionTexts;
-    this.#begin(row.time, '","event_type":"smtp"');
-    this.#connection();
-    json.raw(',"tx_id":');
-    json.number(row.word(AtTx.txId));
-    json.raw(',"smtp":{"started":"');
-    this.#timestamp.write(json, row.started);
-    json.raw('"');
-    const helo = row.word(At.helo);
-    if (helo >= 0) {
-      json.raw(',"helo":');
-      json.string(row.bytes, at, at + helo);
-      json.raw(greetingTexts[row.greeting]!);
-      at += helo;
-    }
-    if (row.word(AtTx.mailFrom) !== -2) {
-      json.raw(',"mail_from":');
-      at = this.#mailbox(at, row.word(AtTx.mailFrom));
-    }
-    const labelCode = at;
-    at += row.word(AtTx.labelCode);
-    this.#code(',"mail_code":', row.word(AtTx.mailCode));
-    if (row.double(AtTx.sizeDeclared) >= 0) {
-      json.raw(',"size_declared":');
-      json.number(row.double(AtTx.sizeDeclared));
-    }
-    this.#recipients(at);
-    if (row.word(AtTx.rcptDropped) > 0) {
-      json.raw(',"rcpt_dropped":');
-      json.number(row.word(AtTx.rcptDropped));
-    }
-    this.#code(',"data_code":', row.word(AtTx.dataCode));
-    this.#code(',"final_code":', row.word(AtTx.finalCode));
-    this.#finals();
-    if (row.double(AtTx.bytes) >= 0) {
-      json.raw(',"bytes":');
-      json.number(row.double(AtTx.bytes));
-    }
-    json.raw(row.chunking ? ',"chunking":true' : ',"chunking":false');
-    json.raw(outcomeTexts[row.outcome]!);
-    this.#label(labelCode);
-    json.raw(',"gaps":');
-    json.number(row.gaps);
-    json.raw(sidesTexts[row.sides]!);
-  }
-
-  #code(name: string, code: number): void {
-    if (code === 0) return;
-    this.#json.raw(name);
-    this.#json.number(code);
-  }
-
-  #recipients(from: number): void {
+  #recipients(): void {
     const row = this.#row;
     const json = this.#json;
     const count = row.rcptCount;
-    let at = from;
-    json.raw(',"rcpt_to":[');
     for (let i = 0; i < count; i++) {
-      if (i > 0) json.raw(',');
-      at = this.#mailbox(at, row.rcptLength(i));
+      if (i > 0) json.mark(comma);
+      this.#mailbox(row.rcptLength(i));
     }
-    json.raw('],"rcpt_codes":[');
+    json.raw(text.codes);
     for (let i = 0; i < count; i++) {
-      if (i > 0) json.raw(',');
+      if (i > 0) json.mark(comma);
       this.#codeOrNull(row.rcptCode(i));
     }
-    json.raw(']');
+    json.mark(bracketEnd);
   }
 
   #finals(): void {
-    const count = this.#row.word(AtTx.finalCodes);
     if (this.#row.greeting !== 3) return;
-    this.#json.raw(',"final_codes":[');
+    const count = this.#row.word(AtTx.finalCodes);
+    this.#json.raw(text.finals);
     for (let i = 0; i < count; i++) {
-      if (i > 0) this.#json.raw(',');
+      if (i > 0) this.#json.mark(comma);
       this.#codeOrNull(this.#row.finalCode(i));
     }
-    this.#json.raw(']');
+    this.#json.mark(bracketEnd);
   }
 
   #codeOrNull(code: number): void {
-    if (code === 0) this.#json.raw('null');
+    if (code === 0) this.#json.nothing();
     else this.#json.number(code);
   }
 
-  #label(codeAt: number): void {
+  #label(): void {
     const row = this.#row;
     if (row.label === noLabel) return;
     this.#json.raw(labelTexts[row.label]!);
     const length = row.word(AtTx.labelCode);
     if (length > 0) {
-      this.#json.raw(',"label_code":');
-      this.#json.string(row.bytes, codeAt, codeAt + length);
+      this.#json.raw(text.labelCode);
+      this.#json.string(row.bytes, this.#labelAt, this.#labelAt + length);
     }
-    this.#json.raw('}');
+    this.#json.mark(brace);
   }
 
-  /** A mailbox of `length` bytes at `from`, null if that is -1; gives the place behind it. */
-  #mailbox(from: number, length: number): number {
+  /** The row's next text as a mailbox, `length` bytes of it; null if that is -1. */
+  #mailbox(length: number): void {
+    if (length < 0) this.#json.nothing();
+    else if (this.#clear || length === 0) this.#string(length);
+    else this.#hidden(length);
+  }
+
+  /** The local part as "~" and 16 digits of its keyed hash, the domain clear. */
+  #hidden(length: number): void {
     const json = this.#json;
-    if (length < 0) {
-      json.raw('null');
-      return from;
-    }
     const bytes = this.#row.bytes;
+    const from = this.#at;
     const to = from + length;
-    if (this.#clear || length === 0) {
-      json.string(bytes, from, to);
-      return to;
-    }
+    this.#at = to;
     const at = bytes.lastIndexOf(64, to - 1);
     const local = at >= from ? at : to;
     const hash = createHmac('sha256', this.#key).update(bytes.subarray(from, local)).digest('hex');
-    json.raw('"');
+    json.mark(quote);
     json.growFor(17);
     json.length += json.bytes.write(`~${hash.slice(0, 16)}`, json.length, 'latin1');
-    if (local < to) {
-      const start = json.length;
-      json.string(bytes, local, to);
-      // The domain follows in the same string: its opening quote goes.
-      json.bytes.copyWithin(start, start + 1, json.length);
-      json.length -= 1;
-    } else {
-      json.raw('"');
+    if (local === to) {
+      json.mark(quote);
+      return;
     }
-    return to;
+    const start = json.length;
+    json.string(bytes, local, to);
+    // The domain follows in the same string: its opening quote goes.
+    json.bytes.copyWithin(start, start + 1, json.length);
+    json.length -= 1;
   }
 
-  // long: the fields of contracts 2.2 in their order
-  #session(): void {
+  #auth(): void {
     const row = this.#row;
     const json = this.#json;
-    this.#begin(row.time, '","event_type":"smtp_session"');
-    this.#connection();
-    json.raw(',"session":{');
-    const banner = row.word(AtSession.bannerCode);
-    if (banner > 0) {
-      json.raw('"banner_code":');
-      json.number(banner);
-      json.raw(',');
-    }
-    let at = row.sessionTexts;
-    const helo = row.word(At.helo);
-    if (helo >= 0) {
-      json.raw('"helo":');
-      json.string(row.bytes, at, at + helo);
-      json.raw(',');
-      at += helo;
-    }
-    json.raw('"helo_changes":');
-    json.number(row.word(AtSession.heloChanges));
-    json.raw(',"transactions":');
-    json.number(row.word(AtSession.transactions));
-    json.raw(',"accepted":');
-    json.number(row.word(AtSession.accepted));
-    json.raw(',"rcpt_offered":');
-    json.number(row.word(AtSession.rcptOffered));
-    json.raw(',"rcpt_refused":');
-    json.number(row.word(AtSession.rcptRefused));
-    json.raw(startTlsTexts[row.startTls]!);
-    this.#authAndTls(at);
-    json.raw(protocolTexts[row.protocol]!);
-    json.raw(',"bytes_toserver":');
-    json.number(row.double(AtSession.bytesToServer));
-    json.raw(',"bytes_toclient":');
-    json.number(row.double(AtSession.bytesToClient));
-    json.raw(',"packets":');
-    json.number(row.double(AtSession.packets));
-    json.raw(',"gaps":');
-    json.number(row.gaps);
-    json.raw(closedTexts[row.closed]!);
-    json.raw(row.handshake ? ',"handshake":true' : ',"handshake":false');
-    json.raw(',"duration_ms":');
-    json.number(Math.round((row.time - row.started) / 1000));
-    this.#anomalies();
-    json.raw('}');
-    json.raw(sidesTexts[row.sides]!);
-  }
-
-  #authAndTls(from: number): void {
-    const row = this.#row;
-    const json = this.#json;
-    let at = from;
     const mechanism = row.word(AtSession.mechanism);
-    if (mechanism >= 0) {
-      json.raw(',"auth":{"mechanism":');
-      if (mechanism === 0) json.raw('null');
-      else json.string(row.bytes, at, at + mechanism);
-      json.raw(',"code":');
-      this.#codeOrNull(row.word(AtSession.authCode));
-      json.raw(',"attempts":');
-      json.number(row.word(AtSession.authAttempts));
-      json.raw('}');
-      at += mechanism;
-    }
+    if (mechanism < 0) return;
+    json.raw(text.auth);
+    if (mechanism === 0) json.nothing();
+    else this.#string(mechanism);
+    json.raw(text.code);
+    this.#codeOrNull(row.word(AtSession.authCode));
+    json.raw(text.attempts);
+    json.number(row.word(AtSession.authAttempts));
+    json.mark(brace);
+  }
+
+  #tls(): void {
+    const row = this.#row;
+    const json = this.#json;
     const sni = row.word(AtSession.sni);
     const version = row.word(AtSession.version);
     const ja4 = row.word(AtSession.ja4);
     if (version + sni + ja4 === 0) return;
-    json.raw(',"tls":{');
+    json.raw(text.tls);
     if (sni > 0) {
-      json.raw('"sni":');
-      json.string(row.bytes, at, at + sni);
-      json.raw(',');
+      json.raw(text.sni);
+      this.#string(sni);
+      json.mark(comma);
     }
-    at += sni;
-    json.raw('"version":');
-    json.string(row.bytes, at, at + version);
-    at += version;
-    json.raw(',"ja4":');
-    json.string(row.bytes, at, at + ja4);
-    json.raw('}');
+    json.raw(text.version);
+    this.#string(version);
+    json.raw(text.ja4);
+    this.#string(ja4);
+    json.mark(brace);
   }
 
   #anomalies(): void {
     const row = this.#row;
-    const json = this.#json;
-    json.raw(',"anomalies":{');
     for (let i = 0; i < row.anomalyCount; i++) {
-      if (i > 0) json.raw(',');
-      json.raw(anomalyTexts[row.anomalyId(i)]!);
-      json.number(row.anomalyTimes(i));
+      if (i > 0) this.#json.mark(comma);
+      this.#json.raw(anomalyTexts[row.anomalyId(i)]!);
+      this.#json.number(row.anomalyTimes(i));
     }
-    json.raw('}');
   }
 }
