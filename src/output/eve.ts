@@ -218,7 +218,7 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
           this.#string(row.word(at));
           break;
         case Kind.name:
-          json.raw(pieces[fields[i + 2]! + ((row.word(at) >> fields[i + 3]!) & 0xf)]!);
+          json.raw(this.#named(row.word(at), fields[i + 2]!, fields[i + 3]!));
           continue;
         case Kind.address:
           json.raw(before);
@@ -230,6 +230,10 @@ export class EveWriter implements RowSink, AlertSink, DecisionSink {
       }
       if (fields[i + 3]! >= 0) json.raw(pieces[fields[i + 3]!]!);
     }
+  }
+
+  #named(word: number, first: number, bits: number): Piece {
+    return pieces[first + ((word >> (bits & 0xff)) & (bits >> 8))]!;
   }
 
   /** The next text of the row, `length` bytes of it. */

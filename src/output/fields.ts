@@ -34,7 +34,7 @@ export const enum Kind {
   time = 7,
   /** A text of the row, as long as the word says; absent if that is below 0. */
   string = 8,
-  /** One of the names that follow `first`: the four bits of the word at `shift`. */
+  /** One of several pieces by a few bits of a word, see `named`. */
   name = 9,
   /** An address of four words. */
   address = 10,
@@ -56,7 +56,7 @@ export const enum Part {
   sensor = 10,
 }
 
-/** Words of a field in a list: kind, place, piece before, piece behind or -1 (a name: the shift). */
+/** Words of a field: kind, place, piece before, piece behind or -1 (a name: its bits). */
 export const fieldWords = 4;
 
 /** All pieces; fields name them by number. */
@@ -66,7 +66,7 @@ function piece(text: string): number {
   return pieces.push(new Piece(text)) - 1;
 }
 
-/** Adds the pieces of a list of names, nothing for an empty one; gives the number of the first. */
+/** Adds pieces for names, an empty one for an empty name; gives the number of the first. */
 function names(of: readonly string[], before: string, behind = '"'): number {
   const first = pieces.length;
   for (const name of of) piece(name === '' ? '' : before + name + behind);
@@ -87,9 +87,9 @@ function list(...fields: readonly (Field | Int32Array)[]): Int32Array {
   return Int32Array.from(words);
 }
 
-/** One of a few names, whole pieces of text: four bits at `shift` of the word at `at`. */
-function named(first: number, at: number, shift: number): Int32Array {
-  return Int32Array.from([Kind.name, at, first, shift]);
+/** One of a few names, whole pieces of text: `bits` bits at `shift` of the word at `at`. */
+function named(first: number, at: number, shift: number, bits = 4): Int32Array {
+  return Int32Array.from([Kind.name, at, first, shift | (((1 << bits) - 1) << 8)]);
 }
 
 const connection = list(
@@ -121,11 +121,11 @@ export const transactionFields: Int32Array = list(
   [',"final_code":', Kind.code, AtTx.finalCode],
   ['', Kind.part, Part.finals],
   [',"bytes":', Kind.size, AtTx.bytes],
-  named(names(['false', 'true'], ',"chunking":', ''), AtTx.words, 12),
+  named(names(['false', 'true'], ',"chunking":', ''), AtTx.words, 12, 1),
   named(names(outcomeNames, ',"outcome":"', '"}'), AtTx.words, 0),
   ['', Kind.part, Part.label],
   [',"gaps":', Kind.double, At.gaps],
-  named(sides, At.kind, 8),
+  named(sides, At.kind, 8, 2),
 );
 
 /** `event_type: "smtp_session"`. */
@@ -150,9 +150,9 @@ export const sessionFields: Int32Array = list(
   [',"packets":', Kind.double, AtSession.packets],
   [',"gaps":', Kind.double, At.gaps],
   named(names(closedNames, ',"closed":"'), AtSession.words, 8),
-  named(names(['false', 'true'], ',"handshake":', ''), AtSession.words, 12),
+  named(names(['false', 'true'], ',"handshake":', ''), AtSession.words, 12, 1),
   [',"duration_ms":', Kind.part, Part.duration],
   [',"anomalies":{', Kind.part, Part.anomalies],
   ['}}', Kind.text],
-  named(sides, At.kind, 8),
+  named(sides, At.kind, 8, 2),
 );
