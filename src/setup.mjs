@@ -79,9 +79,10 @@ async function main(command, words) {
 async function start() {
   await setUp();
   const capture = await demonstration();
-  const program = [at('dist', 'src', 'main.js'), 'replay', capture];
+  const config = at('build', 'demo.yaml');
+  const program = [at('dist', 'src', 'main.js'), 'replay', capture, '--config', config];
   const events = at('build', 'demo.ndjson');
-  say(`mailweir replay ${shown(capture)}`);
+  say(`mailweir replay ${shown(capture)} --config ${shown(config)}`);
   const summary = node(program);
   if (summary !== 0) return summary;
   const written = node([...program, '--format', 'eve', '--output', events]);
@@ -89,7 +90,9 @@ async function start() {
   console.log(`
 Where to look next
   ${shown(events).padEnd(36)} the same as events, one JSON object a line
+  ${shown(config).padEnd(36)} whose network it is, and its registers beside it
   npx mailweir replay FILE             a capture of your own (pcap, pcapng, also gzip or zstd)
+  npx mailweir replay FILE --config F  the same, and who is to be judged
   npx mailweir replay FILE --ports any when its mail is not on ports 25, 465, 587 and 2525
   npx mailweir --help                  what else there is
   src/README.md                        how it works, folder by folder`);

@@ -33,6 +33,7 @@ const explained = new Set([
   'OutError',
   'CaptureError',
   'RegisterError',
+  'RuleError',
 ]);
 
 /** Tells what went wrong and gives the exit status. */

@@ -6,10 +6,12 @@ import type { RowSink } from '../batch/row.js';
 import { openCapture } from '../capture/open.js';
 import type { FrameBatch, Source } from '../capture/source.js';
 import type { Config } from '../config.js';
+import type { AlertSink, DecisionSink } from '../decide/decision.js';
 import { Engine } from '../engine.js';
 import { Out } from '../output/out.js';
 import { Progress } from '../output/progress.js';
 import { CommandError, complain, Exit } from './fail.js';
+import type { Judge, Law } from './judge.js';
 import type { Line } from './steered.js';
 import { type CommonOptions, settings } from './words.js';
 
@@ -20,19 +22,24 @@ export interface ReplayOptions extends CommonOptions {
   readonly workers?: number;
 }
 
-/** Takes the rows as they come, and has the last word. */
-interface Report extends RowSink {
+/** Takes the rows, alerts and decisions as they come, and has the last word. */
+interface Report extends RowSink, AlertSink, DecisionSink {
   end(replay: Replay): void;
 }
 
 /** Replays `files` in the order given; gives the exit status. */
 export async function replay(files: readonly string[], options: ReplayOptions): Promise<number> {
   const config = await settings(options.config, options.ports);
+  // Only a configuration says whose network it is, and without that nobody can be judged.
+  const law = options.config === undefined ? null : await lawFor(config);
   const out = new Out({ path: options.output ?? '-', append: false });
   const toTerminal = options.output === undefined && isatty(1);
   const report =
-    options.format === 'eve' ? await events(out, config) : await people(out, config, toTerminal);
-  const work = new Replay(await lineOf(config, options.workers, report), out);
+    options.format === 'eve'
+      ? await events(out, config)
+      : await people(out, config, { toTerminal, judged: law !== null });
+  const judge = law === null ? null : await judgeOf(law, report);
+  const work = new Replay(await lineOf(config, options.workers, judged(judge, report)), out, judge);
   try {
     for (const file of files) {
       if (!out.closed) await work.file(file);
@@ -41,22 +48,54 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
   } finally {
     await work.line.stop();
   }
+  judge?.tick(work.line.now);
   report.end(work);
   out.close();
   if (out.lost) return Exit.done;
   return work.failures > 0 ? Exit.failed : Exit.done;
 }
 
+async function lawFor(config: Config): Promise<Law> {
+  const { lawOf } = await import('./judge.js');
+  return lawOf(config);
+}
+
+async function judgeOf(law: Law, sinks: AlertSink & DecisionSink): Promise<Judge> {
+  const { Judge } = await import('./judge.js');
+  return new Judge(law, { sinks });
+}
+
+/** Rows on their way to the report, past the judge where there is one. */
+interface Rows extends RowSink {
+  readonly judge: Judge | null;
+}
+
+/** Rows are judged before they are reported: an alert has its place among the events. */
+function judged(judge: Judge | null, report: RowSink): Rows {
+  return {
+    judge,
+    rows: (area, length) => {
+      judge?.rows(area, length);
+      report.rows(area, length);
+    },
+  };
+}
+
+/** Hashes of recipients are compared within one run; one key makes all runs say the same. */
+const replayKey = new Uint8Array(16);
+
 /** The engine in this thread, which is the least work in all; or threads, which take less time. */
-async function lineOf(config: Config, workers: number | undefined, sink: RowSink): Promise<Line> {
-  if (workers === undefined) return new Engine(config, sink);
+async function lineOf(config: Config, workers: number | undefined, sink: Rows): Promise<Line> {
+  const engine = sink.judge === null ? {} : { factsKey: replayKey };
+  if (workers === undefined) return new Engine(config, sink, engine);
   const { Steered } = await import('./steered.js');
-  return new Steered(config, workers, sink);
+  return new Steered(config, workers, sink, engine);
 }
 
 /** One stream of packets out of several files. */
 class Replay {
   readonly line: Line;
+  readonly judge: Judge | null;
   readonly #out: Out;
   readonly #progress = new Progress();
   readonly #began = performance.now();
@@ -66,8 +105,9 @@ class Replay {
   /** Time of the first packet in microseconds. */
   first = Number.NaN;
 
-  constructor(line: Line, out: Out) {
+  constructor(line: Line, out: Out, judge: Judge | null) {
     this.line = line;
+    this.judge = judge;
     this.#out = out;
   }
 
@@ -129,20 +169,32 @@ async function events(out: Out, config: Config): Promise<Report> {
   const writer = new EveWriter(out, { clear: true, sensor: config.sensor });
   return {
     rows: (area, length) => writer.rows(area, length),
-    end: ({ line }) => writer.stats(line.stats(), line.now),
+    alert: (alert) => writer.alert(alert),
+    decision: (decision) => writer.decision(decision),
+    end: ({ line, judge }) => writer.stats({ ...line.stats(), ...judge?.stats() }, line.now),
   };
 }
 
-async function people(out: Out, config: Config, toTerminal: boolean): Promise<Report> {
+interface Page {
+  readonly toTerminal: boolean;
+  readonly judged: boolean;
+}
+
+async function people(out: Out, config: Config, { toTerminal, judged }: Page): Promise<Report> {
   const { Summary } = await import('../output/summary.js');
   const summary = new Summary();
+  const { Verdicts } = await import('../output/verdicts.js');
+  const verdicts = new Verdicts();
   const { page } = await import('../output/page.js');
   const { paint } = await import('../output/text.js');
   return {
     rows: (area, length) => summary.rows(area, length),
+    alert: (alert) => verdicts.alert(alert),
+    decision: (decision) => verdicts.decision(decision),
     end: ({ line, files, failures, seconds, first }) => {
       const { ports } = config.capture;
-      const run = { files, failures, seconds, first, last: line.now, ports };
+      const found = judged ? verdicts : undefined;
+      const run = { files, failures, seconds, first, last: line.now, ports, verdicts: found };
       out.writeText(page(summary, line.stats(), run, paint(toTerminal, process.env)));
     },
   };

@@ -8,6 +8,7 @@ import type { RowSink } from '../batch/row.js';
 import { FrameSlots } from '../capture/share.js';
 import type { FrameBatch } from '../capture/source.js';
 import type { Config } from '../config.js';
+import type { EngineOptions } from '../engine.js';
 import { Figure, figureCount, statsOf } from '../figures.js';
 import type { Stats } from '../output/stats.js';
 import type { WorkerOrder } from '../worker.js';
@@ -45,13 +46,14 @@ export class Steered implements Line {
   #failure: Error | null = null;
   #wake: () => void = () => {};
 
-  constructor(config: Config, workers: number, sink: RowSink) {
+  constructor(config: Config, workers: number, sink: RowSink, options: EngineOptions = {}) {
     this.#slots = new FrameSlots(workers);
     const bytes = Math.max(rowBytes, config.smtp.rcpt_max * rcptBytes * 4);
     // Each worker has its share of the memory, as it has its share of the connections.
     const flow = { ...config.flow, memory_bytes: Math.floor(config.flow.memory_bytes / workers) };
     const orders = Array.from({ length: workers }, (_, index) => ({
       config: { ...config, flow },
+      factsKey: options.factsKey,
       index,
       workers,
       frames: this.#slots.memory,

@@ -32,6 +32,8 @@ export interface Decision {
   /** `bl_` and 20 hexadecimal digits; the same in every replay of the same packets. */
   readonly id: string;
   readonly cidr: string;
+  /** What the finding spoke of: the address, where `cidr` is its customer's prefix. */
+  readonly subject: string;
   readonly action: DecisionAction;
   readonly state: DecisionState;
   readonly scope: Scope;

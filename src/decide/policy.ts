@@ -49,6 +49,8 @@ export interface PolicyOptions {
   readonly digest: (text: string) => string;
   /** Whether the rule of this digest is in its observe period at a time; never in a replay. */
   readonly observing?: (sha256: string, time: number) => boolean;
+  /** How good the capture is: shares of bytes lost, and of connections with both sides. */
+  readonly quality?: () => { readonly loss: number; readonly symmetry: number };
   /** Own customers that were active lately; 0 where nobody counts. */
   readonly customers?: () => number;
 }
@@ -75,7 +77,6 @@ export class Policy implements FindingSink {
   readonly #breaker = new Breaker();
   #options: PolicyOptions;
   #now = Number.NEGATIVE_INFINITY;
-  #quality = { loss: 0, symmetry: 1 };
   /** How often each guard held something back. */
   readonly guards: Partial<Record<Guard, number>> = {};
   readonly counters: PolicyCounters = {
@@ -99,11 +100,6 @@ export class Policy implements FindingSink {
   /** Entries that are on the list, or would be. */
   get open(): readonly Decision[] {
     return this.#sources.open.map((source) => source.entry!);
-  }
-
-  /** How good the capture is now: shares of bytes lost and of connections with both sides. */
-  quality(loss: number, symmetry: number): void {
-    this.#quality = { loss, symmetry };
   }
 
   /**
@@ -162,7 +158,7 @@ export class Policy implements FindingSink {
 
   #guarded(verdict: Verdict | null, finding: Finding, standing: Standing, source: Source): Guarded {
     const { mode, observing, customers } = this.#options;
-    const { loss, symmetry } = this.#quality;
+    const { loss, symmetry } = this.#quality();
     const by = verdict?.by.finding ?? finding;
     const outcome = guarded(verdict?.action ?? 'none', standing, {
       handshake: by.handshake,
@@ -179,6 +175,10 @@ export class Policy implements FindingSink {
     if (verdict === null) return { ...outcome, guards: [] };
     for (const guard of outcome.guards) this.guards[guard] = (this.guards[guard] ?? 0) + 1;
     return outcome;
+  }
+
+  #quality(): { readonly loss: number; readonly symmetry: number } {
+    return this.#options.quality?.() ?? { loss: 0, symmetry: 1 };
   }
 
   /** Tells people that the breaker opened: the one alert that no detector sends. */
@@ -308,12 +308,14 @@ export class Policy implements FindingSink {
     const by = verdict.by.finding;
     const { id, version, sha256 } = by.rule;
     const profile = profiles.find((name) => by.rule.profiles.includes(name)) ?? profiles[0] ?? '';
+    const { loss, symmetry } = this.#quality();
     const created = finding.time;
     const action = outcome.action as 'limit' | 'block';
     const name = digest([standing.cidr, action, id, version, created].join('|')).slice(0, 20);
     return {
       id: `bl_${name}`,
       cidr: standing.cidr,
+      subject: by.subject.cidr,
       action,
       state: 'added',
       scope: scopeOf(verdict, action, standing),
@@ -332,8 +334,8 @@ export class Policy implements FindingSink {
       role: standing.role,
       cgnat: standing.cgnat,
       sensor,
-      symmetry: this.#quality.symmetry,
-      loss: this.#quality.loss,
+      symmetry: rounded(symmetry),
+      loss: rounded(loss),
       register,
       evidence: by.evidence,
       corroborators: verdict.corroborators,
@@ -374,6 +376,11 @@ function scopeOf(verdict: Verdict, action: 'limit' | 'block', standing: Standing
     rate: (rate ?? usualLimit.rate) * factor,
     burst: (burst ?? usualLimit.burst) * factor,
   };
+}
+
+/** A share for people. */
+function rounded(share: number): number {
+  return Math.round(share * 1e4) / 1e4;
 }
 
 /** The articles of one profile: `CN-38/2006 art.12` belongs to `cn-2006`. */

@@ -93,8 +93,8 @@ export class Detectors implements RowSink {
   #swept = 0;
   /** Whether the recipient at hand is new to its source: 0 not asked yet, 1 yes, 2 no. */
   #isFirst = 0;
-  /** Share of bytes lost on the way to us, as the capture tells it. */
-  loss = 0;
+  /** Gives the share of bytes lost on the way to us, up to the row at hand. */
+  loss: () => number = () => 0;
 
   constructor(set: RuleSet, register: Register, sink: FindingSink, options: DetectorOptions) {
     this.#options = options;
@@ -333,7 +333,7 @@ export class Detectors implements RowSink {
   #sweep(second: number, now: number): void {
     this.#swept = second;
     for (const rule of this.#rules) {
-      rule.degraded = this.#symmetry.isDegraded(rule.definition.text.needs, this.loss);
+      rule.degraded = this.#symmetry.isDegraded(rule.definition.text.needs, this.loss());
     }
     if (this.#open.sweep(second, now)) this.#freeze();
   }

@@ -2,6 +2,7 @@
 // text; it counts nothing itself. What the figures mean is said by `hints.ts`.
 
 import { Closed, Outcome, Protocol, Sides, StartTls } from '../batch/row.js';
+import { findingLines } from './findings.js';
 import { hints } from './hints.js';
 import type { Stats } from './stats.js';
 import type { Summary, Tally } from './summary.js';
@@ -20,6 +21,7 @@ import {
   wrap,
 } from './text.js';
 import type { Client } from './top.js';
+import type { Verdicts } from './verdicts.js';
 
 /** What the command knows and the rows do not. */
 export interface Run {
@@ -32,6 +34,8 @@ export interface Run {
   /** Times of the first and the last packet, microseconds; NaN where there was none. */
   readonly first: number;
   readonly last: number;
+  /** What was found and decided; absent where nobody judged. */
+  readonly verdicts?: Verdicts | undefined;
 }
 
 const columns = 80;
@@ -48,6 +52,7 @@ export function page(summary: Summary, stats: Stats, run: Run, ink: Paint): stri
     summary.sessions > 0 ? sessions(summary, stats, ink) : '',
     summary.transactions > 0 ? messages(summary, ink) : '',
     clients(summary, ink),
+    run.verdicts === undefined ? '' : block('Findings', findingLines(run.verdicts, ink), ink),
     advice(summary, stats, run, ink),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;

@@ -35,4 +35,29 @@ export interface Stats {
   /** Facts of decoding beside the one reason, such as wrong checksums, those that occurred. */
   readonly decode: Readonly<Record<string, number>>;
   readonly uptime_ms: number;
+  /** Where rows are judged. */
+  readonly detect?: JudgeStats['detect'];
+  readonly decide?: JudgeStats['decide'];
+}
+
+/** What judged: figures of detectors and of policy, in the `stats` event where there was one. */
+export interface JudgeStats {
+  readonly detect: {
+    readonly rules: number;
+    readonly rows: number;
+    /** Transactions with bytes missing, and rows without a handshake: never evidence. */
+    readonly gapped: number;
+    readonly unproven: number;
+    /** Findings that have not cleared. */
+    readonly open: number;
+    readonly subjects: number;
+    readonly evicted: number;
+    readonly given_up: Readonly<Record<string, number>>;
+    /** Rules that miss what they need. */
+    readonly degraded: readonly string[];
+    readonly symmetry: number;
+    readonly loss: number;
+    readonly customers: number;
+  };
+  readonly decide: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 }

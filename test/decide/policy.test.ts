@@ -232,10 +232,10 @@ describe('guards', () => {
     [0.02, 1],
     [0, 0.79],
   ])('a sensor that loses %f and sees both sides of %f blocks nobody', (loss, symmetry) => {
-    const trial = new Trial();
-    trial.policy.quality(loss, symmetry);
+    let quality = { loss, symmetry };
+    const trial = new Trial({}, { quality: () => quality });
     expect(trial.give(...both(start)).said).toEqual(['added limit']);
-    trial.policy.quality(0.009, 0.81);
+    quality = { loss: 0.009, symmetry: 0.81 };
     trial.give(...both(start + minute, '203.0.113.10'));
     expect(trial.decisions[1]).toMatchObject({ action: 'block', loss: 0.009, symmetry: 0.81 });
   });

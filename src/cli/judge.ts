@@ -1,0 +1,140 @@
+// Connects what judges: rows go through the detectors, their findings through policy, and alerts
+// and decisions to whoever is told. Rules and registers are read here, whole; they are swapped
+// between two areas of rows.
+
+import { createHash } from 'node:crypto';
+import type { RowSink } from '../batch/row.js';
+import type { Config } from '../config.js';
+import type { AlertSink, DecisionSink } from '../decide/decision.js';
+import { Policy, type PolicyOptions } from '../decide/policy.js';
+import { Standings } from '../decide/standing.js';
+import { Detectors, detectorDefaults } from '../detect/detectors.js';
+import type { RuleSet } from '../detect/rule-file.js';
+import { Vantage } from '../detect/vantage.js';
+import type { JudgeStats } from '../output/stats.js';
+import { loadRegister } from '../register/load.js';
+import type { Register } from '../register/register.js';
+import { loadRules, shippedRules } from './rule-tests.js';
+
+/** What a judge goes by: read whole, or not at all. */
+export interface Law {
+  readonly config: Config;
+  readonly register: Register;
+  readonly rules: RuleSet;
+}
+
+/** Reads registers and rules that a configuration names; rejects with one line per mistake. */
+export async function lawOf(config: Config): Promise<Law> {
+  const register = await loadRegister(config);
+  return { config, register, rules: loadRules(config.rules.directory ?? shippedRules) };
+}
+
+export interface JudgeOptions {
+  readonly sinks: AlertSink & DecisionSink;
+  /** Key of hashes over names; the same seed gives the same figures. */
+  readonly seed?: number | undefined;
+  /** See `PolicyOptions`; absent in a replay. */
+  readonly observing?: PolicyOptions['observing'];
+}
+
+export class Judge implements RowSink {
+  readonly #detectors: Detectors;
+  readonly #policy: Policy;
+  readonly #vantage = new Vantage();
+  readonly #options: JudgeOptions;
+  #register: Register;
+
+  constructor(law: Law, options: JudgeOptions) {
+    const { sinks, seed } = options;
+    this.#options = options;
+    this.#register = law.register;
+    this.#policy = new Policy(this.#policyOf(law), sinks, sinks);
+    const detecting = { ...detectorDefaults, ...(seed !== undefined && { seed }) };
+    this.#detectors = new Detectors(
+      law.rules,
+      law.register,
+      { finding: (finding) => this.#policy.finding(finding) },
+      detecting,
+    );
+    this.#detectors.loss = () => this.#seen().loss;
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  rows(area: ArrayBuffer, length: number): void {
+    this.#vantage.open(area, length);
+    this.#detectors.rows(area, length);
+    this.#policy.tick(this.#seen().latest);
+  }
+
+  /** Time runs on though nothing is seen, in microseconds. */
+  tick(now: number): void {
+    this.#detectors.tick(now);
+    this.#policy.tick(now);
+  }
+
+  /** Share of packets that the kernel dropped lately. */
+  set kernelLoss(share: number) {
+    this.#vantage.kernelLoss = share;
+  }
+
+  /** Goes by another law from the next row on. Rules that are the same keep what they know. */
+  use(law: Law, now: number): void {
+    this.#register = law.register;
+    this.#detectors.replaceRegister(law.register);
+    this.#detectors.reload(law.rules);
+    this.#policy.use(this.#policyOf(law), now);
+  }
+
+  stats(): JudgeStats {
+    const { counters, guards, open } = this.#policy;
+    const detectors = this.#detectors;
+    const tables = detectors.tables();
+    const degraded = detectors.rules.filter((rule) => rule.degraded).map(({ id }) => id);
+    return {
+      detect: {
+        rules: detectors.rules.length,
+        rows: detectors.counters.rows,
+        gapped: detectors.counters.gapped,
+        unproven: detectors.counters.unproven,
+        open: detectors.open,
+        subjects: sum(tables.map(({ used }) => used)),
+        evicted: sum(tables.map(({ evicted }) => evicted)),
+        given_up: detectors.givenUp,
+        degraded,
+        symmetry: this.#vantage.symmetry,
+        loss: this.#vantage.loss,
+        customers: this.#vantage.customers,
+      },
+      decide: { ...counters, open: open.length, guards },
+    };
+  }
+
+  /** What was seen up to the row that the detectors look at. */
+  #seen(): Vantage {
+    this.#vantage.advance(this.#detectors.counters.rows, this.#register);
+    return this.#vantage;
+  }
+
+  #policyOf({ config, register }: Law): PolicyOptions {
+    const standings = new Standings(register);
+    return {
+      mode: config.rules.mode,
+      profiles: config.profiles,
+      sensor: config.sensor,
+      appeal: config.appeal,
+      register: register.version,
+      standing: (subject, time) => standings.of(subject, time),
+      digest: (text) => createHash('sha256').update(text).digest('hex'),
+      quality: () => this.#seen(),
+      customers: () => this.#seen().customers,
+      ...(this.#options.observing !== undefined && { observing: this.#options.observing }),
+    };
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
