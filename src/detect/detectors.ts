@@ -63,6 +63,7 @@ const Stream = {
   attempt: streamOf('attempt'),
 } as const;
 const mailbox = slotOf('rcpt.mailbox');
+const dstKey = slotOf('dst.key');
 /** Pairs of source and recipient that are remembered, for each subject. */
 const contactsShare = 4;
 /** The first contact holds for a day (detection.md 2.0). */
@@ -192,6 +193,7 @@ export class Detectors implements RowSink {
     this.counters.rows++;
     this.#serial++;
     facts.open(this.#register);
+    this.#isFirst = 0;
     facts.serves = facts.src.own && this.#servers.has(facts, 'src');
     facts.relayClient =
       facts.dst.server >= 0 && this.#register.mayRelay(facts.dst.server, facts.src);
@@ -221,6 +223,7 @@ export class Detectors implements RowSink {
     if (!this.#isProven()) return;
     facts.transaction(this.#domains);
     facts.acceptsAll = this.#destinations.acceptsAll(facts);
+    facts.refusesAll = this.#destinations.refusesAll(facts);
     if (isFirst) this.#dispatch(Stream.start, context);
     if (row.gaps > 0) {
       this.counters.gapped++;
@@ -298,8 +301,10 @@ export class Detectors implements RowSink {
   #isFirstContact(): boolean {
     if (this.#isFirst !== 0) return this.#isFirst === 1;
     const { values, second } = this.#facts;
-    const high = values[mailbox]! | 0;
-    const low = values[mailbox + 1]! | 0;
+    // Where no recipient is at hand, what a source touches is the server.
+    const isRcpt = values[outcomeClass] !== 0;
+    const high = (isRcpt ? values[mailbox]! : values[dstKey]!) | 0;
+    const low = isRcpt ? values[mailbox + 1]! | 0 : 1;
     if (high === 0 && low === 0) {
       // Only its reply was seen: nobody can tell whether it came before.
       this.#isFirst = 1;
@@ -348,6 +353,7 @@ export class Detectors implements RowSink {
 }
 
 const srcKey = slotOf('src.key');
+const outcomeClass = slotOf('outcome.class');
 
 /** Where each rule can match, by stream and context. */
 function placesOf(rules: readonly Rule[], tables: readonly GroupTable[]): (readonly Place[])[] {

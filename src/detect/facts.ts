@@ -2,7 +2,7 @@
 // for its recipients in turn; rules read it through the slots of fields.ts. It knows rows,
 // addresses and the register; it judges nothing.
 
-import { At, AtSession, AtTx, RowCursor, StartTls } from '../batch/row.js';
+import { At, AtSession, AtTx, Protocol, RowCursor, StartTls } from '../batch/row.js';
 import { Place, type Register } from '../register/register.js';
 import { Anomaly } from '../smtp/anomaly.js';
 import { Dialect } from '../smtp/dialect.js';
@@ -58,6 +58,9 @@ const Slot = {
   toServer: slotOf('session.to_server'),
   authFailed: slotOf('auth.failed'),
   authOk: slotOf('auth.ok'),
+  authVariety: slotOf('auth.variety'),
+  cost: slotOf('mail.cost'),
+  registration: slotOf('src.registration'),
   authLengths: slotOf('auth.lengths'),
   attempt: slotOf('attempt.kind'),
   nullSender: slotOf('mail.null_sender'),
@@ -121,6 +124,11 @@ export class Facts {
     this.#seed = seed;
   }
 
+  /** Customers behind the client's address. */
+  get customers(): number {
+    return Math.max(1, this.src.cgnat);
+  }
+
   /** Fills what every row has. */
   open(register: Register): void {
     const { row, values, src, dst } = this;
@@ -144,6 +152,7 @@ export class Facts {
     values[Slot.srcOwn] = src.own ? 1 : 0;
     values[Slot.dstOwn] = dst.own ? 1 : 0;
     values[Slot.customers] = src.cgnat;
+    values[Slot.registration] = src.state;
     values[Slot.srcPort] = row.clientPort;
     values[Slot.dstPort] = row.serverPort;
     values[Slot.direction] = directionOf(src.own, dst.own);
@@ -195,6 +204,7 @@ export class Facts {
       if (code >= 200 && code < 300) accepted++;
     }
     values[Slot.rcptAccepted] = accepted;
+    values[Slot.cost] = accepted;
   }
 
   /** Fills what recipient `index` has. In order from 0, after `transaction`. */
@@ -227,7 +237,8 @@ export class Facts {
     const { row, values } = this;
     this.#helo(row.sessionTexts);
     values[Slot.auth] = row.word(AtSession.authCode) === 235 ? 1 : 0;
-    values[Slot.tls] = row.startTls === StartTls.established ? 1 : 0;
+    const isHidden = row.startTls === StartTls.established || row.protocol === Protocol.tls;
+    values[Slot.tls] = isHidden ? 1 : 0;
     values[Slot.dnsbl] = row.lists;
     values[Slot.greeting] = row.greetingClass;
     values[Slot.protocol] = row.protocol;
@@ -241,6 +252,8 @@ export class Facts {
     values[Slot.authFailed] = row.authFailures;
     values[Slot.authOk] = row.word(AtSession.authCode) === 235 ? 1 : 0;
     values[Slot.authLengths] = row.authLengths;
+    values[Slot.authVariety] = hashOf(values[Slot.dstKey]!, row.authLengths, 0, 0, 0) || 1;
+    values[Slot.cost] = isHidden ? 1 : 0;
     const { dialect } = row;
     for (const [slot, bit] of dialects) values[slot] = (dialect & bit) !== 0 ? 1 : 0;
     values[Slot.rotated] = (dialect & Dialect.rotated) !== 0 ? 1 : 0;
@@ -274,6 +287,10 @@ export class Facts {
     return row.bytes.toString('latin1', from, from + Math.max(0, row.word(AtTx.labelCode)));
   }
 
+  set refusesAll(refusesAll: boolean) {
+    this.values[refusesAllSlot] = refusesAll ? 1 : 0;
+  }
+
   set acceptsAll(acceptsAll: boolean) {
     this.values[acceptsAllSlot] = acceptsAll ? 1 : 0;
   }
@@ -297,6 +314,7 @@ export class Facts {
 const servesSlot = slotOf('src.serves');
 const relayClientSlot = slotOf('src.in_relay_clients');
 const egressSlot = slotOf('src.in_egress');
+const refusesAllSlot = slotOf('dst.refuses_all');
 const acceptsAllSlot = slotOf('dst.accepts_all');
 
 function keyed(values: Float64Array, at: number): number {

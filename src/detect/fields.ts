@@ -2,7 +2,7 @@
 // exists and where its value comes from. `facts.ts` fills the values; nothing else knows a field.
 
 import { protocolNames, sidesNames } from '../batch/row.js';
-import { roleNames } from '../register/server.js';
+import { roleNames, serverStateNames } from '../register/server.js';
 import { replyClassNames } from '../smtp/reply-class.js';
 
 /** What a rule can listen to. A row gives one to three of them, a recipient one of its own. */
@@ -55,6 +55,7 @@ const everywhere: readonly Stream[] = streams;
 const inSession: readonly Stream[] = streams.filter((name) => name !== 'attempt');
 const atEnd: readonly Stream[] = ['session.end', 'auth.outcome'];
 const ofMail: readonly Stream[] = ['transaction', 'transaction.accepted', 'rcpt.outcome'];
+const ofCost: readonly Stream[] = ['transaction', 'session.end'];
 const ofRecipient: readonly Stream[] = ['transaction.accepted', 'rcpt.outcome'];
 
 type Row = readonly [
@@ -80,9 +81,11 @@ const table: readonly Row[] = [
   ['src.serves', 'flag', everywhere, 'the client took mail from outside within seven days'],
   ['src.port', 'number', everywhere, 'client port'],
   ['dst.port', 'number', everywhere, 'server port'],
+  ['src.registration', 'word', everywhere, 'register, dates of the entry', serverStateNames],
   ['src.in_relay_clients', 'flag', everywhere, 'register, relay_clients of the server'],
   ['src.in_egress', 'flag', everywhere, 'register, egress of any own server'],
   ['dst.accepts_all', 'flag', everywhere, '200 recipients seen there, none refused as unknown'],
+  ['dst.refuses_all', 'flag', everywhere, 'it knows no user of any of three networks'],
   ['session.direction', 'word', everywhere, 'own and foreign address', directionNames],
   ['session.sides', 'word', everywhere, 'row, sides', sidesNames],
   ['session.id', 'key', everywhere, 'row, number of the flow'],
@@ -118,8 +121,10 @@ const table: readonly Row[] = [
   ['dialect.anomalies', 'flag', atEnd, 'row, lines that are no commands'],
   ['auth.failed', 'number', ['auth.outcome'], 'row, refused AUTH commands'],
   ['auth.ok', 'flag', ['auth.outcome'], 'row, 235 seen'],
+  ['auth.variety', 'key', ['auth.outcome'], 'row, server and number of lengths'],
   ['auth.lengths', 'number', ['auth.outcome'], 'row, distinct lengths of the answers'],
   ['attempt.kind', 'word', ['attempt'], 'row, how the connection failed', attemptNames],
+  ['mail.cost', 'number', ofCost, 'recipients taken; an encrypted session is one'],
   ['mail.null_sender', 'flag', ofMail, 'row, MAIL FROM:<>'],
   ['mail.domain', 'key', ofMail, 'row, domain of MAIL FROM'],
   ['mail.registered_elsewhere', 'flag', ofMail, 'register: the domain has servers, not this one'],

@@ -87,6 +87,10 @@ const distinct = z.strictObject({
   and: z.strictObject({ of: fieldName, over: count }).optional(),
   share: z.strictObject({ when: expression, over: share }).optional(),
   same: z.strictObject({ of: fieldName, over: share }).optional(),
+  by_role: z
+    .partialRecord(role, z.number().min(1).max(1000))
+    .optional()
+    .describe('how many times the limits hold for a role'),
   probable_over: count.optional().describe('above this, suspected becomes probable'),
 });
 
@@ -116,6 +120,7 @@ const cusum = z.strictObject({
   limit: z.number().min(1).max(100).default(8),
   smooth: share.default(0.05),
   learn: whole(1, 10_000).default(24).describe('bins before it speaks'),
+  times: z.number().min(0).max(1000).default(0).describe('times the usual count that it takes'),
   seasonal: z.boolean().default(false).describe('one mean for each hour of the week'),
 });
 

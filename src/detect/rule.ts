@@ -154,6 +154,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         and: bucket.and && { slot: slot('bucket.and.of'), over: bucket.and.over },
         share: bucket.share && { when: test('bucket.share.when'), over: bucket.share.over },
         same: bucket.same && { slot: slot('bucket.same.of'), over: bucket.same.over },
+        times: roleNames.map((role) => bucket.by_role?.[role] ?? 1),
         probableOver: bucket.probable_over,
         tallies,
       });
@@ -187,6 +188,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         smooth: bucket.smooth,
         learn: bucket.learn,
         seasonal: bucket.seasonal,
+        times: bucket.times,
       });
     case 'correlate':
       return new Correlate({

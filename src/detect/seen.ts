@@ -14,13 +14,22 @@ const dstIp = slotOf('dst.ip');
 const destinationsMax = 1 << 18;
 /** Recipients without a refusal that make a destination one that takes all. */
 const enough = 200;
+/**
+ * A destination that forgot its users refuses everybody: in the last quarter to half of an hour it
+ * knew nobody, and strangers to each other asked it.
+ */
+const oblivion = { half_s: 900, refusals: 10, networks: 3 } as const;
+/** Words of a destination: taken, unknown; then of this half and the one before. */
+const D = { taken: 0, unknown: 1, half: 2, takenNow: 3, unknownNow: 4, networks: 5 } as const;
+const destinationWords = 8 + oblivion.networks;
+const srcNetwork = slotOf('src.network');
 
 export class Destinations {
   readonly #table: SubjectTable;
   readonly #key = new Int32Array(5);
 
   constructor(seed: number) {
-    const options = { segments: 2, capacity: destinationsMax, seed };
+    const options = { segments: destinationWords, capacity: destinationsMax, seed };
     this.#table = new SubjectTable(options, () => {});
   }
 
@@ -42,11 +51,49 @@ export class Destinations {
     if (row.rcptCount === 0) return;
     const at = this.#table.open(keyed(this.#key, facts, dstIp), facts.second) + headWords;
     const { words } = this.#table.cells;
+    this.#turn(words, at, facts.second);
     for (let i = 0; i < row.rcptCount; i++) {
       const answer = row.rcptClass(i);
-      if (answer === ReplyClass.ok) words[at]!++;
-      if (answer === ReplyClass.unknownUser) words[at + 1]!++;
+      if (answer === ReplyClass.ok) {
+        words[at]!++;
+        words[at + D.takenNow]!++;
+      }
+      if (answer !== ReplyClass.unknownUser) continue;
+      words[at + D.unknown]!++;
+      words[at + D.unknownNow]!++;
+      remember(words, at + D.networks, facts.values[srcNetwork]!);
     }
+  }
+
+  /** Whether the server at hand lately knew none of the users that anybody asked for. */
+  refusesAll(facts: Facts): boolean {
+    const base = this.#table.find(keyed(this.#key, facts, dstIp));
+    if (base < 0) return false;
+    const { words } = this.#table.cells;
+    const at = base + headWords;
+    if (Math.floor(facts.second / oblivion.half_s) - words[at + D.half]! > 1) return false;
+    const isMany = words[at + D.unknownNow]! >= oblivion.refusals;
+    return isMany && words[at + D.takenNow] === 0 && words[at + D.networks + 2] !== 0;
+  }
+
+  /** Begins a new half; what the last one saw stays as long as it saw no user. */
+  #turn(words: Int32Array, at: number, second: number): void {
+    const half = Math.floor(second / oblivion.half_s);
+    if (half === words[at + D.half]) return;
+    const isStale = half - words[at + D.half]! > 1 || words[at + D.takenNow]! > 0;
+    words[at + D.half] = half;
+    if (!isStale) return;
+    words.fill(0, at + D.takenNow, at + D.networks + oblivion.networks);
+  }
+}
+
+/** Adds a network to a short list of different ones. */
+function remember(words: Int32Array, at: number, network: number): void {
+  for (let i = 0; i < oblivion.networks; i++) {
+    if (words[at + i] === network) return;
+    if (words[at + i] !== 0) continue;
+    words[at + i] = network;
+    return;
   }
 }
 

@@ -23,6 +23,8 @@ export interface CusumOptions {
   readonly smooth: number;
   readonly learn: number;
   readonly seasonal: boolean;
+  /** How many times the usual count a bin must have to fire. */
+  readonly times: number;
 }
 
 const hoursOfWeek = 168;
@@ -88,7 +90,7 @@ export class Cusum implements Bucket {
     // It stays at the limit while the change lasts, and falls from there when it is over.
     floats[at + 3] = is.limit;
     words[at + 6] = words[at]!;
-    return true;
+    return count >= is.times * (season / 2) ** 2;
   }
 
   /** The mean for the hour of the week of a bin, where one was learnt. */

@@ -27,6 +27,8 @@ export interface DistinctOptions extends Limit {
   readonly share?: { readonly when: Test; readonly over: number } | undefined;
   /** Share of observations that must have one value of a field in common. */
   readonly same?: { readonly slot: number; readonly over: number } | undefined;
+  /** How many times the limits hold for each role, in the order of `roleNames`. */
+  readonly times: readonly number[];
   /** Above this in the first window it is probable. */
   readonly probableOver?: number | undefined;
   readonly tallies: Tallies;
@@ -69,28 +71,35 @@ export class Distinct implements Bucket {
       const other = values[is.and.slot]! | 0;
       if (other !== 0) is.tallies.add(cells, at + this.#andAt, other, second, this.#longest);
     }
-    return this.#judge(cells, at, second);
+    return this.#judge(cells, at, facts);
   }
 
-  #judge(cells: Cells, at: number, second: number): number {
+  /** A shared address is as many customers as share it: so many times the limits. */
+  #times(facts: Facts): number {
+    return this.#is.times[facts.role]! * facts.customers;
+  }
+
+  #judge(cells: Cells, at: number, facts: Facts): number {
     const is = this.#is;
     const { words } = cells;
+    const { second } = facts;
+    const times = this.#times(facts);
     const count = is.tallies.atLeast(cells, at + head, second, is.seconds);
     const { or, and, share, same } = is;
     const enough =
-      count > is.over ||
+      count > is.over * times ||
       (or !== undefined &&
-        is.tallies.atLeast(cells, at + this.#orAt, second, or.seconds) > or.over);
-    if (!enough) return Verdict.noted;
+        is.tallies.atLeast(cells, at + this.#orAt, second, or.seconds) > or.over * times);
+    if (!enough) return count * 2 > is.over * times ? Verdict.noted : Verdict.none;
     if (
       and !== undefined &&
-      is.tallies.atLeast(cells, at + this.#andAt, second, this.#longest) <= and.over
+      is.tallies.atLeast(cells, at + this.#andAt, second, this.#longest) <= and.over * times
     ) {
       return Verdict.noted;
     }
     if (share !== undefined && words[at + 1]! < share.over * words[at]!) return Verdict.noted;
     if (same !== undefined && words[at + 5]! < same.over * words[at]!) return Verdict.noted;
-    if (is.probableOver !== undefined && count > is.probableOver) return Verdict.probable;
+    if (is.probableOver !== undefined && count > is.probableOver * times) return Verdict.probable;
     return Verdict.suspected;
   }
 
@@ -100,19 +109,19 @@ export class Distinct implements Bucket {
     const { second } = facts;
     const evidence: Evidence = {
       distinct: is.tallies.count(cells, at + head, second, is.seconds),
-      over: is.over,
+      over: is.over * this.#times(facts),
       window_s: is.seconds,
       exact: is.tallies.isExact(cells, at + head) ? 1 : 0,
       observations: words[at]!,
     };
     if (is.or !== undefined) {
       evidence['distinct_long'] = is.tallies.count(cells, at + this.#orAt, second, is.or.seconds);
-      evidence['over_long'] = is.or.over;
+      evidence['over_long'] = is.or.over * this.#times(facts);
       evidence['window_long_s'] = is.or.seconds;
     }
     if (is.and !== undefined) {
       evidence['distinct_other'] = is.tallies.count(cells, at + this.#andAt, second, this.#longest);
-      evidence['over_other'] = is.and.over;
+      evidence['over_other'] = is.and.over * this.#times(facts);
     }
     if (is.share !== undefined) evidence['share'] = rounded(words[at + 1]! / words[at]!);
     if (is.same !== undefined) evidence['same'] = rounded(words[at + 5]! / words[at]!);

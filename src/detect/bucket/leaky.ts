@@ -44,10 +44,11 @@ export class Leaky implements Bucket {
     const cost = this.#is.costSlot < 0 ? 1 : facts.values[this.#is.costSlot]!;
     if (!(cost > 0)) return Verdict.none;
     const now = facts.time / 1e6;
-    const interval = 3600 / limit.rate;
+    // A shared address is as many customers as share it.
+    const interval = 3600 / limit.rate / facts.customers;
     const next = Math.max(now, doubles[at >> 1]!) + cost * interval;
     if (words[at + 2] !== 0) words[at + 6]! += cost;
-    if (next - now <= limit.burst * interval) {
+    if (next - now <= limit.burst * facts.customers * interval) {
       doubles[at >> 1] = next;
       return Verdict.none;
     }
@@ -69,7 +70,9 @@ export class Leaky implements Bucket {
 
   evidence(cells: Cells, at: number, facts: Facts): Evidence {
     const { words } = cells;
-    const { rate, burst } = this.#limit(facts);
+    const limit = this.#limit(facts);
+    const rate = limit.rate * facts.customers;
+    const burst = limit.burst * facts.customers;
     // Since the first event over the limit; at least a minute, or two events would be any rate.
     const seconds = Math.max(60, facts.second - words[at + 4]!);
     return {

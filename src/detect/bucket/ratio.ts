@@ -46,6 +46,7 @@ export class Ratio implements Bucket {
     const { words } = cells;
     const bad = is.observe(facts.values);
     let fires = false;
+    let half = false;
     for (let i = 0; i < is.windows.length; i++) {
       const window = is.windows[i]!;
       const base = at + i * perWindow;
@@ -53,6 +54,7 @@ export class Ratio implements Bucket {
       words[base + (bad ? 3 : 4)]!++;
       const hits = words[base + 1]! + words[base + 3]!;
       const misses = words[base + 2]! + words[base + 4]!;
+      half ||= hits * 2 >= window.atLeast;
       if (hits >= window.atLeast && hits >= window.over * (hits + misses)) fires = true;
     }
     const { sources } = is;
@@ -64,7 +66,8 @@ export class Ratio implements Bucket {
       if (seen < sources.atLeast) fires = false;
     }
     if (!bad) return Verdict.none;
-    return fires ? Verdict.suspected : Verdict.noted;
+    if (fires) return Verdict.suspected;
+    return half ? Verdict.noted : Verdict.none;
   }
 
   evidence(cells: Cells, at: number, facts: Facts): Evidence {

@@ -87,7 +87,7 @@ export class Sprt implements Bucket {
       is.tallies.add(cells, at + 8, facts.values[slot]! | 0, second, seconds);
     }
     const step = this.#step(cells, at, facts, bad ? walk.up : walk.down);
-    if (Math.abs(step) < 1 / perUnit) return bad ? Verdict.noted : Verdict.none;
+    if (Math.abs(step) < 1 / perUnit) return Verdict.none;
     words[at + 1]!++;
     if (bad) words[at + 2]!++;
     const sum = floats[at]! + step;
@@ -96,7 +96,7 @@ export class Sprt implements Bucket {
       return Verdict.none;
     }
     floats[at] = sum;
-    if (sum < walk.upper) return bad ? Verdict.noted : Verdict.none;
+    if (sum < walk.upper) return bad && sum > walk.upper / 3 ? Verdict.noted : Verdict.none;
     return this.#alarm(cells, at, second, walk.upper);
   }
 
