@@ -155,6 +155,10 @@ function captureShape(defaults: Config) {
         .default(capture.ring.block_bytes),
       retire_ms: whole(1, 1000).default(capture.ring.retire_ms),
     }),
+    user: z
+      .string()
+      .regex(/^[^\s:]{1,32}$/, 'the name of a user')
+      .optional(),
     promiscuous: z.boolean().default(capture.promiscuous),
     ports: ports.default(capture.ports === 'any' ? [] : [...capture.ports]),
     workers: z

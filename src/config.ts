@@ -21,6 +21,8 @@ export interface CaptureConfig {
   readonly ring: RingConfig;
   /** Whether the interface takes frames that are meant for others; a mirror port has no others. */
   readonly promiscuous: boolean;
+  /** Whom a daemon that root started becomes once its ring is open; its capabilities go anyway. */
+  readonly user?: string | undefined;
   /** TCP ports that carry mail; 'any' (command line only) finds SMTP by its dialogue. */
   readonly ports: readonly number[] | 'any';
   /** Packet threads; auto lets the program choose. */

@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 import { loadAddon } from '../capture/ring/addon.js';
 import { openRing } from '../capture/ring/open.js';
-import type { RingOptions } from '../capture/ring/sockets.js';
+import { confine, type RingOptions } from '../capture/ring/sockets.js';
 import type { Source } from '../capture/source.js';
 import type { CaptureConfig } from '../config.js';
 import { CommandError } from './fail.js';
@@ -19,7 +19,11 @@ export async function liveSources(
   log: Logger,
 ): Promise<Source[]> {
   const missing = capture.source === 'pcap' ? null : ringMissing(names);
-  if (capture.source !== 'pcap' && missing === null) return [openRing(names, ringOptions(capture))];
+  if (capture.source !== 'pcap' && missing === null) {
+    const ring = openRing(names, ringOptions(capture));
+    confine(capture.user);
+    return [ring];
+  }
   if (capture.source === 'ring') throw new CommandError(`capture.source "ring": ${missing}`);
   if (missing !== null) log.info(`capturing with libpcap: ${missing}`);
   const { openLivePcap } = await import('../capture/live-pcap.js');

@@ -69,6 +69,11 @@ export interface Addon {
   /** Since last asked: packets with those dropped, packets dropped, times the ring was full. */
   statistics(handle: RingHandle, lane: number, into: Float64Array): void;
   state(handle: RingHandle, lane: number): number;
+  /**
+   * Becomes that user ('' stays as it is), and gives up all capabilities in every thread of the
+   * process, with no way back (no_new_privs). Takes milliseconds; a failure names its step.
+   */
+  confine(user: string): void;
   /** The sockets stay open, and the kernel goes on filling the rings. */
   detach(handle: RingHandle): void;
 }

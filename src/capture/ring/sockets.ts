@@ -116,10 +116,27 @@ export class RingSockets {
   }
 }
 
+/**
+ * Gives up every privilege of the process, in all its threads; reading rings that are open needs
+ * none. Started as root it becomes `user` where one is given. Throws a `RingError`.
+ */
+export function confine(user: string | undefined): void {
+  const addon = loadAddon();
+  if (typeof addon === 'string') throw new RingError(`no ring: ${addon}`);
+  const name = process.getuid?.() === 0 ? (user ?? '') : '';
+  try {
+    addon.confine(name);
+  } catch (error) {
+    const { message } = error as Error;
+    const which = name === '' ? '' : `; capture.user is "${name}"`;
+    throw new RingError(`cannot give up privileges (${message}${which})`);
+  }
+}
+
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EPERM':
-      return 'no permission to capture; run as root or with CAP_NET_RAW and CAP_NET_ADMIN';
+      return 'no permission to capture; run as root or with CAP_NET_RAW';
     case 'ENODEV':
       return `no such interface; there are: ${interfaceNames()}`;
     case 'ENOMEM':
