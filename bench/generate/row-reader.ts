@@ -74,6 +74,7 @@ function readTransaction(row: RowCursor): TransactionRow {
     outcome: row.outcome,
     chunking: row.chunking,
     authenticated: row.authenticated,
+    afterLoss: row.afterLoss,
     rotated: row.rotated,
     label: row.label,
     labelCode: text(row.word(AtTx.labelCode)) ?? '',

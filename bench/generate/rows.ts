@@ -72,6 +72,7 @@ export interface TransactionRow extends RowBase {
   outcome: number;
   chunking: boolean;
   authenticated: boolean;
+  afterLoss: boolean;
   rotated: boolean;
   label: number;
   labelCode: string;
@@ -166,6 +167,7 @@ const transactionDefaults: TransactionRow = {
   outcome: 0,
   chunking: false,
   authenticated: false,
+  afterLoss: false,
   rotated: false,
   label: noLabel,
   labelCode: '',
@@ -390,6 +392,7 @@ function lengthOf(text: string | null): number {
 function packedTransaction(f: TransactionRow): number {
   let word = f.outcome | (f.greeting << 4) | (f.label << 8) | (f.chunking ? 1 << 12 : 0);
   if (f.authenticated) word |= 1 << TxShift.authenticated;
+  if (f.afterLoss) word |= 1 << TxShift.afterLoss;
   if (!f.facts) return word;
   if (f.rotated) word |= 1 << TxShift.rotated;
   word |= f.mailClass << TxShift.mailClass;

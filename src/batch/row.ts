@@ -128,6 +128,7 @@ export const enum SessionFact {
 export const enum TxShift {
   authenticated = 13,
   rotated = 14,
+  afterLoss = 15,
   mailClass = 16,
   dataClass = 20,
   finalClass = 24,
@@ -290,7 +291,14 @@ export class RowCursor {
   get chunking(): boolean {
     return ((this.word(AtTx.words) >> 12) & 1) === 1;
   }
-  /** AUTH had succeeded (235) before its MAIL. */
+  /**
+   * Bytes of the session were lost before this began, or its beginning was not seen: what was said
+   * then, an AUTH for one, is not known. (`gaps` counts the losses inside.)
+   */
+  get afterLoss(): boolean {
+    return ((this.word(AtTx.words) >> TxShift.afterLoss) & 1) === 1;
+  }
+  /** AUTH had succeeded (235) before its MAIL. False proves nothing where `afterLoss` is true. */
   get authenticated(): boolean {
     return ((this.word(AtTx.words) >> TxShift.authenticated) & 1) === 1;
   }

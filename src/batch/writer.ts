@@ -105,6 +105,7 @@ export class RowWriter implements SmtpSink {
     const greeting = store.sessions.words[s + X.greeting]!;
     w[b + AtTx.words] = end.outcome | (greeting << 4) | (label << 8) | (chunking << 12);
     if ((bits & TxBit.authenticated) !== 0) w[b + AtTx.words]! |= 1 << TxShift.authenticated;
+    if ((bits & TxBit.afterLoss) !== 0) w[b + AtTx.words]! |= 1 << TxShift.afterLoss;
     w[b + AtTx.rcptCount] = count;
     w[b + AtTx.rcptDropped] = tw[t + T.rcptDropped]!;
     const tables = this.#recipients(store, t, end.lmtp);

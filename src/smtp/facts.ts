@@ -192,7 +192,8 @@ export class Facts {
     const at = this.sessionAt(s);
     const state = w[at + SF.state]!;
     if (code >= 400) w[at + SF.state] = state | State.refused;
-    if (e >= 0 && code > 0 && (state & State.refusalEnd) !== 0) {
+    const lossless = this.#store.sessions.doubles[(s + X.gaps) >> 1] === 0;
+    if (e >= 0 && code > 0 && lossless && (state & State.refusalEnd) !== 0) {
       const heard = this.#store.entries.words[e + E.ack]!;
       if (seqDiff(heard, w[at + SF.refusalEnd]!) < 0) this.note(s, Dialect.dataBehindRefusal);
     }
@@ -201,12 +202,14 @@ export class Facts {
 
   /**
    * A reply to the end of the data or to a chunk. A chunk that was refused has decided already; of
-   * LMTP's several a delivery stays one.
+   * LMTP's several the best one counts: a delivery, then hope.
    */
   final(s: number, t: number, code: number): void {
     const tw = this.#store.transactions.words;
     const at = this.transactionAt(t) + TF.finalClass;
-    if (this.#store.has(s, Bit.lmtp) && this.transactions[at] === ReplyClass.ok) return;
+    const before = this.transactions[at];
+    const hope = before === ReplyClass.deferred && code >= 400;
+    if (this.#store.has(s, Bit.lmtp) && (before === ReplyClass.ok || hope)) return;
     if ((tw[t + T.bits]! & TxBit.chunking) !== 0 && tw[t + T.finalCode]! >= 300) return;
     this.#file(s, t, TF.finalClass, this.#classOf(s, Stage.final, code));
   }
@@ -258,7 +261,8 @@ export class Facts {
     const state = w[at + SF.state]!;
     w[at + SF.state] = state & ~State.refused;
     if (bare && verb !== Verb.unknown) w[at + SF.dialect]! |= Dialect.bareLf;
-    if (verb === Verb.rset && (state & State.refused) !== 0 && !waiting) {
+    const lossless = this.#store.sessions.doubles[(s + X.gaps) >> 1] === 0;
+    if (verb === Verb.rset && (state & State.refused) !== 0 && !waiting && lossless) {
       w[at + SF.dialect]! |= Dialect.resetAfterRefusal;
     } else if (verb === Verb.vrfy || verb === Verb.expn) {
       w[at + SF.asked]!++;
@@ -269,7 +273,7 @@ export class Facts {
       this.#isServer(at, e);
     }
     if (!waiting || alone || (state & (State.pipelining | State.unsure)) !== 0) return;
-    if (this.#store.has(s, Bit.resync | Bit.uncertain)) return;
+    if (!lossless || this.#store.has(s, Bit.resync | Bit.uncertain)) return;
     w[at + SF.dialect]! |= Dialect.unannouncedPipelining;
   }
 

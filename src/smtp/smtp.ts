@@ -90,6 +90,7 @@ export class Smtp implements StreamSink {
     if ((starts & (1 << Dir.server)) !== 0) w[s + X.bits]! |= Bit.bannerDue;
     else w[s + X.bits]! |= Bit.discardServer;
     if (starts === 0) w[s + X.bits]! |= Bit.ready;
+    if (starts !== 3) w[s + X.bits]! |= Bit.begunUnseen;
     const whole = (starts & (1 << Dir.server)) !== 0;
     if (!whole) this.store.facts?.serverGap(s);
     return s;

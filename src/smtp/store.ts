@@ -105,6 +105,8 @@ export const enum Bit {
   inMessage = 1 << 26,
   /** AUTH succeeded. */
   authenticated = 1 << 27,
+  /** It began before the capture did, or one of its sides was not seen from its first byte. */
+  begunUnseen = 1 << 28,
 }
 
 /** Words of a transaction. */
@@ -154,8 +156,9 @@ export const enum TxBit {
   doubtful = 1 << 12,
   /** Bytes of the server were lost while the data came: the final reply may be among them. */
   gapInReplies = 1 << 13,
-  /** AUTH had succeeded before it began. */
+  /** AUTH had succeeded before it began; bytes from before it are not known. */
   authenticated = 1 << 14,
+  afterLoss = 1 << 19,
   /** Facts: see `Dialect.rotated`; the header value at hand is a Message-ID's; one was read. */
   rotated = 1 << 15,
   messageId = 1 << 16,
@@ -247,7 +250,9 @@ export class Store {
     w[t + T.rcptTail] = -1;
     this.transactions.doubles[(t + T.started) >> 1] = time;
     this.transactions.doubles[(t + T.sizeDeclared) >> 1] = -1;
-    if (this.has(s, Bit.authenticated)) w[t + T.bits] = TxBit.authenticated;
+    const lost = this.has(s, Bit.begunUnseen) || this.sessions.doubles[(s + X.gaps) >> 1]! > 0;
+    if (lost) w[t + T.bits] = TxBit.afterLoss;
+    if (this.has(s, Bit.authenticated)) w[t + T.bits]! |= TxBit.authenticated;
     this.facts?.openTransaction(t);
     return t;
   }

@@ -28,6 +28,7 @@ export class Unseen {
     const w = this.#store.sessions.words;
     let t = w[s + X.tx]!;
     const code = r.code;
+    if (code === authOk) this.#store.set(s, Bit.authenticated);
     if (code === 354) return this.#data(s, r);
     if (t >= 0 && code < 300 && !this.#inData(t) && this.#transactions.isDead(s, t)) {
       this.#transactions.finish(s, r.time, true);
@@ -40,7 +41,6 @@ export class Unseen {
     } else if (this.#store.has(s, Bit.auth) && w[s + X.authCode] === 0) {
       w[s + X.authAttempts]!++;
       w[s + X.authCode] = code;
-      if (code === authOk) this.#store.set(s, Bit.authenticated);
       this.#store.facts?.auth(s, code);
     } else if (code === 220) {
       w[s + X.startTls] = 1;
