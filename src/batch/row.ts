@@ -142,7 +142,8 @@ export const enum RcptShift {
 }
 
 /** In `At.kind`: a SYN-ACK was seen, and then acknowledged or followed by server payload. */
-export const handshakeBit = 1 << 10;
+export const handshakeShift = 10;
+export const handshakeBit = 1 << handshakeShift;
 
 /** Word offsets of a session row. */
 export const enum AtSession {

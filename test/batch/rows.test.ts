@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readRows } from '../../bench/generate/row-reader.js';
 import { type Row, RowEncoder } from '../../bench/generate/rows.js';
 import { SipHash } from '../../src/lib/siphash.js';
+import { EveWriter } from '../../src/output/eve.js';
 import { allCases } from '../helper/cases.js';
 import { areasOf, factsKey } from '../helper/facts.js';
 import { connection, without } from '../helper/variations.js';
@@ -47,6 +48,23 @@ describe.each([
     }
     expect(rows).toBeGreaterThan(cases.length);
   });
+});
+
+it('events are the same with facts and without', () => {
+  const events = (options: { factsKey?: Buffer }): string => {
+    let text = '';
+    const write = (bytes: Buffer, length: number) => {
+      text += bytes.toString('latin1', 0, length);
+    };
+    const writer = new EveWriter({ write }, { clear: true, sensor: undefined });
+    for (const seed of [0, 1, 2, 3]) {
+      for (const area of areasOf(frames(seed), options)) writer.rows(area, area.byteLength);
+    }
+    return text;
+  };
+  const plain = events({});
+  expect(plain.split('\n').length).toBeGreaterThan(4 * cases.length);
+  expect(events({ factsKey })).toBe(plain);
 });
 
 it('an encoder hands full portions to its sink and the rest when it is flushed', () => {

@@ -1,5 +1,5 @@
-// Facts where packets are cut otherwise, lost, or seen of one side only. However the bytes came, the
-// facts are the same; what was not seen is `none`, and nothing is added.
+// Facts where packets are cut otherwise, lost, or seen of one side only. However the bytes came,
+// the facts are the same; what was not seen is `none`, and nothing is added.
 
 import { describe, expect, it } from 'vitest';
 import type { Frame } from '../../bench/generate/conversation.js';
