@@ -2,11 +2,10 @@
 // form only; whether the files named here exist and make sense is for those who read them.
 
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type Config, profileNames } from './config.js';
+import { Prefix, prefixMistake, readPrefix } from './lib/prefix.js';
 import { type YamlPart, yamlParts } from './lib/yaml-text.js';
 
 /** A configuration that cannot be used. The message is one line per mistake. */
@@ -73,7 +72,7 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
       .optional(),
     profiles: z
       .array(z.enum(profileNames))
-      .min(1)
+      .min(1, `one or more of ${profileNames.join(', ')}`)
       .default([...defaults.profiles]),
     capture: section(captureShape(defaults)),
     decode: section({
@@ -187,10 +186,17 @@ function networkShape(path: z.ZodType<string>) {
     cgnat: whole(1, 65_536).optional(),
     customer_bits: whole(32, 128).optional(),
   });
+  const fitting = pool.superRefine(({ cidr: text, customer_bits }, context) => {
+    const prefix = new Prefix();
+    if (customer_bits === undefined || !readPrefix(text, prefix)) return;
+    if (!prefix.isIpv4 && customer_bits >= prefix.bits) return;
+    const message = 'for IPv6 pools, and not shorter than the pool: else it reaches its neighbours';
+    context.addIssue({ code: 'custom', path: ['customer_bits'], message });
+  });
   return {
     own: z.array(cidr).default([]),
     own_file: path.optional(),
-    pools: z.array(pool).default([]),
+    pools: z.array(fitting).default([]),
   };
 }
 
@@ -233,28 +239,10 @@ function shortBytes(count: number): string {
 
 /** An address prefix; bits behind its length are a mistake, because one of the two is wrong. */
 const cidr = z.string().superRefine((text, context) => {
-  const message = prefixMistake(text);
-  if (message !== null) context.addIssue({ code: 'custom', message });
+  const prefix = new Prefix();
+  const mistake = prefixMistake(text.includes('/') ? text : `${text}/`, prefix);
+  if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
-
-function prefixMistake(text: string): string | null {
-  const slash = text.lastIndexOf('/');
-  const address = slash < 0 ? text : text.slice(0, slash);
-  const bits = slash < 0 ? Number.NaN : Number(text.slice(slash + 1) || 'none');
-  const version = isIP(address);
-  if (
-    version === 0 ||
-    !(Number.isInteger(bits) && bits >= 0 && bits <= (version === 4 ? 32 : 128))
-  ) {
-    return `"${text}" is not an address prefix such as 203.0.113.0/24 or 2001:db8::/32`;
-  }
-  const network =
-    version === 4
-      ? ipaddr.IPv4.networkAddressFromCIDR(text)
-      : ipaddr.IPv6.networkAddressFromCIDR(text);
-  if (network.toString() === ipaddr.parse(address).toString()) return null;
-  return `"${text}" has bits set behind its length; did you mean ${network}/${bits}?`;
-}
 
 const webAddress = z.string().refine((text) => {
   const url = URL.canParse(text) ? new URL(text) : null;

@@ -111,6 +111,17 @@ describe('what is refused', () => {
       'network: { pools: [{ cidr: 10.0.0.0/8 }] }\n',
       /^mailweir\.yaml:1:20 network\.pools\.0\.role: /,
     ],
+    [
+      'network: { pools: [{ cidr: 10.0.0.0/8, role: customer-dynamic, customer_bits: 32 }] }\n',
+      /^mailweir\.yaml:1:\d+ network\.pools\.0\.customer_bits: for IPv6 pools/,
+    ],
+    [
+      'network: { pools: [{ cidr: "2001:db8::/48", role: infrastructure, customer_bits: 40 }] }\n',
+      /customer_bits: for IPv6 pools, and not shorter than the pool/,
+    ],
+    ['profiles: [cn-2006, us-2003]\n', /^mailweir\.yaml:1:21 profiles\.1: /],
+    ['profiles: []\n', 'mailweir.yaml:1:1 profiles: one or more of cn-2006, vn-2008, vn-2020'],
+    ['registers: { drop_max_percent: 101 }\n', /a whole number from 0 to 100$/],
     ['serve: { http: "127.0.0.1:99999" }\n', /a port up to 65535$/],
     ['notify: { syslog: { to: /dev/log } }\n', /^mailweir\.yaml:1:\d+ notify\.syslog\.to: udp:/],
     ['notify: { syslog: { to: "udp://a:1", facility: x } }\n', /facility: user, mail, /],

@@ -214,7 +214,7 @@ export async function list(options: LookOptions): Promise<number> {
 function entryLines(kind: Kind, register: Register, time: number): string[] {
   if (kind === 'servers') {
     const lines = register.servers.map((server, index) => {
-      const state = serverStateNames[stateAt(server.dates, time, register.notice)]!;
+      const state = serverStateNames[stateAt(server.dates, time)]!;
       const cidr = prefixText(register.prefixOf(index));
       const role = roleNames[server.role]!.padEnd(16);
       return `${cidr.padEnd(20)} ${role} ${state.padEnd(9)} ${server.operator}`;

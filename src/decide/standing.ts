@@ -53,7 +53,7 @@ export class Standings {
     const sender = place.server < 0 ? this.#register.egressOf(place) : -1;
     if (sender >= 0) {
       const entry = this.#register.servers[sender]!;
-      const state = stateAt(entry.dates, time, this.#register.notice);
+      const state = stateAt(entry.dates, time);
       if (state !== ServerState.retired) return roleNames[entry.role]!;
     }
     return roleNames[place.role]!;

@@ -165,6 +165,17 @@ export function clearStrayBits(prefix: Prefix): boolean {
   return prefix.w0 !== w0 || prefix.w1 !== w1 || prefix.w2 !== w2 || prefix.w3 !== w3;
 }
 
+/** What is wrong with `text` as a prefix, after reading it into `out`; null if nothing is. */
+export function prefixMistake(text: string, out: Prefix): string | null {
+  const isRead = readPrefix(text, out);
+  if (isRead && !clearStrayBits(out)) return null;
+  const short = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+  if (!isRead) {
+    return `${short} is not an address prefix such as 203.0.113.0/24 or 2001:db8::/32`;
+  }
+  return `${short} has bits set behind its length; did you mean ${prefixText(out)}?`;
+}
+
 /** As people write it: IPv4 dotted, IPv6 after RFC 5952, with the length always. */
 export function prefixText(prefix: Prefix): string {
   if (prefix.isIpv4) return `${ipv4Text(prefix.w3)}/${prefix.bits - 96}`;

@@ -2,19 +2,10 @@
 // read is told with its place, and a stand-in goes on, so that all mistakes come at once.
 
 import { domainToASCII } from 'node:url';
-import { clearStrayBits, Prefix, prefixText, readPrefix } from '../lib/prefix.js';
+import { Prefix, prefixMistake, prefixText } from '../lib/prefix.js';
 import { readDate } from './dates.js';
 import { shown } from './mistakes.js';
 import type { Row } from './rows.js';
-
-const prefixHelp = 'is not an address prefix such as 203.0.113.0/24 or 2001:db8::/32';
-
-/** What is wrong with a prefix, after reading it into `out`; null if nothing is. */
-export function prefixMistake(text: string, out: Prefix): string | null {
-  if (!readPrefix(text, out)) return `${shown(text)} ${prefixHelp}`;
-  if (!clearStrayBits(out)) return null;
-  return `${shown(text)} has bits set behind its length; did you mean ${prefixText(out)}?`;
-}
 
 /** Reads a prefix into `out`; false after telling why it is none. */
 export function prefixCell(row: Row, index: number, out: Prefix): boolean {

@@ -54,6 +54,11 @@ export function dayOf(micros: number, offsetHours: number): number {
   return Math.floor((micros + offsetHours * micros_per_hour) / micros_per_day);
 }
 
+/** The first moment of a calendar day in the zone. */
+export function startOfDay(day: number, offsetHours: number): number {
+  return day * micros_per_day - offsetHours * micros_per_hour;
+}
+
 /** The same time of day, so many calendar days later. */
 export function plusDays(micros: number, days: number): number {
   return micros + days * micros_per_day;

@@ -3,10 +3,9 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { Prefix, prefixText, readPrefix } from '../lib/prefix.js';
+import { Prefix, prefixMistake, prefixText, readPrefix } from '../lib/prefix.js';
 import { PrefixList, PrefixMap } from '../lib/prefix-map.js';
 import { type AllowEntry, allowColumns, readAllow } from './allow.js';
-import { prefixMistake } from './cells.js';
 import { type CodeEntry, Codes, codeColumns, readCode } from './code.js';
 import { Mistakes, RegisterError } from './mistakes.js';
 import { type ProfileName, profiles } from './profile.js';
@@ -19,7 +18,6 @@ import {
   type ServerEntry,
   ServerReader,
   serverColumns,
-  startOf,
 } from './server.js';
 
 /** What the configuration says about registers; its shape is that of `Config`. */
@@ -62,12 +60,12 @@ export async function loadRegister(settings: RegisterSettings): Promise<Register
   for (const text of network.own) if (readPrefix(text, prefix)) own.add(prefix);
   reader.ownFile(network.own_file, own);
   const { pools, prefixes: poolPrefixes } = addressPlan(network.pools);
-  const serverReader = new ServerReader(offsetHours);
+  const serverReader = new ServerReader(notice);
   const servers = await reader.entries(registers.servers, serverColumns, (row) =>
     serverReader.read(row),
   );
   const serverPrefixes = new PrefixMap(serverReader.prefixes);
-  reader.refuseOverlaps(servers, serverPrefixes, notice);
+  reader.refuseOverlaps(servers, serverPrefixes);
   const allowPrefixes = new PrefixList();
   const allow: AllowEntry[] = await reader.entries(registers.allow, allowColumns, (row) =>
     readAllow(row, allowPrefixes, offsetHours),
@@ -160,14 +158,14 @@ class Reader {
   }
 
   /** Two entries may have one prefix only when one is retired before the other begins. */
-  refuseOverlaps(servers: readonly ServerEntry[], prefixes: PrefixMap, notice: Notice): void {
+  refuseOverlaps(servers: readonly ServerEntry[], prefixes: PrefixMap): void {
     const mistakes = new Mistakes(this.#file.file);
     servers.forEach(({ dates, line }, index) => {
       let other = prefixes.twin(index);
       for (let n = 1; other >= 0; n++) {
         const twin = servers[other]!;
-        const isBefore = twin.dates.retires <= startOf(dates, notice);
-        const isBehind = dates.retires <= startOf(twin.dates, notice);
+        const isBefore = twin.dates.retires <= dates.from;
+        const isBehind = dates.retires <= twin.dates.from;
         if (n > chainMax || !(isBefore || isBehind)) {
           const message = `in force at the same time as on line ${twin.line}`;
           mistakes.tell(line, 1, 'cidr', `${message}; give one of them retires_at`);

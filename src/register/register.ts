@@ -13,7 +13,6 @@ import {
   type ServerDates,
   type ServerEntry,
   ServerState,
-  startOf,
   stateAt,
 } from './server.js';
 
@@ -140,7 +139,7 @@ export class Register {
       return;
     }
     const entry = this.servers[place.server]!;
-    place.state = stateAt(entry.dates, time, this.notice);
+    place.state = stateAt(entry.dates, time);
     if (place.state === ServerState.retired) return;
     place.role = entry.role;
     // Neighbours of a server are not the server.
@@ -218,7 +217,7 @@ export class Register {
     let best = first;
     for (let index = first; index >= 0; index = this.#servers.twin(index)) {
       const { dates } = this.servers[index]!;
-      const state = stateAt(dates, time, this.notice);
+      const state = stateAt(dates, time);
       if (state === ServerState.active || state === ServerState.changing) return index;
       if (this.#isNearer(dates, this.servers[best]!.dates, time)) best = index;
     }
@@ -230,7 +229,7 @@ export class Register {
     const isOver = time >= a.retires;
     if (isOver !== time >= b.retires) return !isOver;
     if (isOver) return a.retires > b.retires;
-    return startOf(a, this.notice) < startOf(b, this.notice);
+    return a.from < b.from;
   }
 }
 

@@ -13,7 +13,7 @@ import {
   textCell,
   yesCell,
 } from './cells.js';
-import { dayOf, plusDays } from './dates.js';
+import { dayOf, plusDays, startOfDay } from './dates.js';
 import { shown } from './mistakes.js';
 import type { Column, Row } from './rows.js';
 
@@ -70,6 +70,10 @@ export interface ServerDates {
   readonly changes: number;
   /** Exclusive. */
   readonly retires: number;
+  /** When the server may begin, as `startOf` says. */
+  readonly from: number;
+  /** When the notice after `filed` is over: the start of a day. */
+  readonly noticed: number;
 }
 
 /** An entry; its prefix has the same number in a `PrefixList`. */
@@ -125,6 +129,8 @@ const noDates: ServerDates = {
   changeFiled: Number.NaN,
   changes: Number.NaN,
   retires: Number.NaN,
+  from: Number.NEGATIVE_INFINITY,
+  noticed: Number.NaN,
 };
 
 /** Texts and dates that are remembered while a file is read: bulk files repeat them. */
@@ -134,15 +140,15 @@ const rememberedMax = 65_536;
 export class ServerReader {
   /** Prefixes of the entries, with their numbers. */
   readonly prefixes = new PrefixList();
-  readonly #offsetHours: number;
+  readonly #notice: Notice;
   readonly #prefix = new Prefix();
   // A date is five boxed numbers and a text is cut from the file's text, which would live on with
   // it: 300 MB for a million entries that are kept once each.
   readonly #dates = new Map<string, ServerDates>();
   readonly #texts = new Map<string, string>();
 
-  constructor(offsetHours: number) {
-    this.#offsetHours = offsetHours;
+  constructor(notice: Notice) {
+    this.#notice = notice;
   }
 
   /** The entry of a row; null after telling that it has no usable prefix. */
@@ -188,17 +194,20 @@ export class ServerReader {
     if (known !== undefined) return known;
     let isRead = true;
     const date = (index: number): number => {
-      const micros = dateCell(row, index, this.#offsetHours);
+      const micros = dateCell(row, index, this.#notice.offsetHours);
       isRead &&= row.cell(index) === '' || !Number.isNaN(micros);
       return micros;
     };
-    const dates = {
+    const said = {
       filed: date(3),
       starts: date(4),
       changeFiled: date(5),
       changes: date(6),
       retires: date(7),
     };
+    const { days, offsetHours } = this.#notice;
+    const noticed = startOfDay(dayOf(said.filed, offsetHours) + days, offsetHours);
+    const dates = { ...said, from: startOf(said, this.#notice), noticed };
     if (dates.retires <= dates.starts) row.wrong(7, 'not after starts_at');
     else if (isRead) {
       if (this.#dates.size === rememberedMax) this.#dates.clear();
@@ -218,20 +227,21 @@ export interface Notice {
  * When the server may begin, in microseconds: `starts_at`; else, for an address that came by a
  * change alone, `changes_at`; else the end of the notice after `filed_at`; else always (-Infinity).
  */
-export function startOf(dates: ServerDates, notice: Notice): number {
+function startOf(dates: Omit<ServerDates, 'from' | 'noticed'>, notice: Notice): number {
   if (!Number.isNaN(dates.starts)) return dates.starts;
   if (!Number.isNaN(dates.filed)) return plusDays(dates.filed, notice.days);
   return Number.isNaN(dates.changes) ? Number.NEGATIVE_INFINITY : dates.changes;
 }
 
-/** The state as of `time`, a number of `ServerState`. Allocates nothing. */
-export function stateAt(dates: ServerDates, time: number, notice: Notice): number {
+/**
+ * The state as of `time`, a number of `ServerState`. Only comparisons: a number that is worked out
+ * here would be an object on the heap for each look-up.
+ */
+export function stateAt(dates: ServerDates, time: number): number {
   if (time >= dates.retires) return ServerState.retired;
-  if (time < startOf(dates, notice)) {
-    const { filed } = dates;
-    if (!(time >= filed)) return ServerState.waiting;
-    const days = dayOf(time, notice.offsetHours) - dayOf(filed, notice.offsetHours);
-    return days < notice.days ? ServerState.filed : ServerState.waiting;
+  if (time < dates.from) {
+    const isFiled = time >= dates.filed && time < dates.noticed;
+    return isFiled ? ServerState.filed : ServerState.waiting;
   }
   const isChanging = time >= dates.changeFiled && time < dates.changes;
   return isChanging ? ServerState.changing : ServerState.active;

@@ -4,9 +4,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Prefix, readPrefix } from '../../src/lib/prefix.js';
+import { clearStrayBits, Prefix, prefixText, readPrefix } from '../../src/lib/prefix.js';
 import { loadRegister, type RegisterSettings } from '../../src/register/load.js';
+import { OwnedPrefixes } from '../../src/register/owned.js';
 import { Place, placeOf, type Register } from '../../src/register/register.js';
 import { roleNames, serverStateNames } from '../../src/register/server.js';
 
@@ -209,6 +211,34 @@ describe('what a server does', () => {
     expect(known.egressOf(placed('198.51.100.4'))).toBe(1);
     expect(known.egressOf(placed('192.0.2.1'))).toBe(-1);
   });
+});
+
+it('prefixes of entries are found like a look at each of them', () => {
+  const text = fc
+    .tuple(fc.constantFrom('10.0.0.0', '10.1.0.0', '10.1.2.0', '192.0.2.0'), fc.nat(32))
+    .map(([address, bits]) => {
+      const prefix = new Prefix();
+      readPrefix(`${address}/${bits}`, prefix);
+      clearStrayBits(prefix);
+      return prefixText(prefix);
+    });
+  const lists = fc.array(fc.array(text, { maxLength: 4 }), { maxLength: 6 });
+  const covers = (list: readonly string[], place: Place) => {
+    return new OwnedPrefixes([list]).ownerOf(place) === 0;
+  };
+  fc.assert(
+    fc.property(lists, fc.nat(255), (all, host) => {
+      const owned = new OwnedPrefixes(all);
+      for (const net of ['10.0.0', '10.1.0', '10.1.2', '192.0.2', '172.16.0']) {
+        const place = placed(`${net}.${host}`);
+        all.forEach((list, owner) => {
+          expect(owned.has(owner, place)).toBe(covers(list, place));
+        });
+        const owner = owned.ownerOf(place);
+        expect(owner >= 0).toBe(all.some((list) => covers(list, place)));
+      }
+    }),
+  );
 });
 
 describe('the allow-list', () => {
