@@ -295,9 +295,10 @@ function addressLines(register: Register, prefix: Prefix, time: number): Lines {
     const state = serverStateNames[place.state];
     lines.push(['entry', `${cidr}, ${state}, line ${server.line}: ${server.operator}`]);
     const east = register.notice.offsetHours;
-    for (const [name, micros] of Object.entries(server.dates) as [string, number][]) {
-      const words = name === 'changeFiled' ? 'change filed' : name;
-      if (!Number.isNaN(micros)) lines.push([words, dayText(micros, east)]);
+    const { filed, starts, changeFiled, changes, retires } = server.dates;
+    const dates = { filed, starts, 'change filed': changeFiled, changes, retires };
+    for (const [name, micros] of Object.entries(dates)) {
+      if (!Number.isNaN(micros)) lines.push([name, dayText(micros, east)]);
     }
     const texts = { domains: server.domains, relay: server.relayClients, egress: server.egress };
     for (const [name, some] of Object.entries(texts)) {
