@@ -8,6 +8,7 @@ import { complain, Exit, explain } from './cli/fail.js';
 import { endings, replayHelp, runHelp } from './cli/help.js';
 import { addRegister } from './cli/register-words.js';
 import type { ReplayOptions } from './cli/replay.js';
+import { addRules } from './cli/rules-words.js';
 import type { RunOptions } from './cli/run.js';
 import { oneOf, portList, speedFactor, workerCount } from './cli/words.js';
 import { load } from './lib/commonjs.js';
@@ -47,6 +48,7 @@ function describe(end: (status: number) => void): Commander {
   addReplay(program, end);
   addRun(program, end);
   addRegister(program, end);
+  addRules(program, end);
   return program;
 }
 

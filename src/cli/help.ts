@@ -38,3 +38,11 @@ Examples:
   mailweir register list --config mailweir.yaml --versions
   mailweir register lint --config mailweir.yaml
 ${endings}`;
+
+export const backtestHelp = `
+A capture that cannot be read to its end is compared as far as it goes; the exit status is 1 then.
+
+Examples:
+  cp -r rules changed; $EDITOR changed/10-recipients.yaml
+  mailweir rules backtest --rules changed --config mailweir.yaml monday.pcap tuesday.pcap
+${endings}`;

@@ -14,7 +14,7 @@ type Evidence = Readonly<Record<string, number | string>>;
 export function explainAlert(finding: Finding, guards: readonly Guard[]): string {
   const { rule, proof, degraded } = finding;
   const parts = [why(finding)];
-  if (proof !== undefined) parts.push(proofs[proof]);
+  if (proof !== undefined && rule.id === 'core.open-relay') parts.push(proofs[proof]);
   if (degraded) {
     parts.push('The sensor misses part of the traffic that this rule needs, so look twice.');
   }
@@ -130,7 +130,11 @@ const sentences: Readonly<Record<string, Sentence>> = {
       : null,
   'core.network-cusum': shift('The network as a whole has'),
   'core.dnsbl-verdict': distinct('Servers in', 'networks refused it and named a block list'),
-  'core.unregistered-server': distinct('It answers as a mail server to', 'strangers'),
+  'core.unregistered-server': (e) =>
+    has(e, 'observations', 'window_s')
+      ? `It worked as a mail server ${count(e['observations'], 'time')} within ` +
+        `${span(e['window_s'])}, and the register does not have it.`
+      : null,
   'core.relay-probe': distinct('It asked', 'own servers to relay and was refused'),
   'core.backscatter': distinct('It sends bounces to', 'domains that did not write to it'),
   'core.connect-failure': walk(

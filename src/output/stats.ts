@@ -38,6 +38,8 @@ export interface Stats {
   /** Where rows are judged. */
   readonly detect?: JudgeStats['detect'];
   readonly decide?: JudgeStats['decide'];
+  /** Alerts and decisions on their way to each receiver. */
+  readonly notify?: Readonly<Record<string, Readonly<Record<keyof OutboxFigures, number>>>>;
 }
 
 /** What judged: figures of detectors and of policy, in the `stats` event where there was one. */
@@ -60,4 +62,13 @@ export interface JudgeStats {
     readonly customers: number;
   };
   readonly decide: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+}
+
+/** See notify/outbox.ts. */
+interface OutboxFigures {
+  sent: number;
+  dropped: number;
+  refused: number;
+  failures: number;
+  waiting: number;
 }
