@@ -1,6 +1,6 @@
 // Bulk writing of TCP frames into a pcap file: headers from templates, straight into one large
-// buffer. `frame.ts` is the readable way for a few frames; this one is for a gigabyte. Ethernet,
-// up to two VLAN tags, IPv4 or IPv6, TCP with or without timestamps; checksums are always right.
+// buffer. `frame.ts` is the readable way for a few frames; this one is for a gigabyte. Ethernet, up
+// to two VLAN tags, IPv4 or IPv6, TCP with or without timestamps; checksums are always right.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { addressBytes, fold, pcapHeader, sum16, synOptions } from './frame.js';

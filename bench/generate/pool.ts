@@ -1,7 +1,7 @@
 // Ready-made body text: large blocks of plain lines, quoted-printable HTML and base64, made once
 // from a seed. Messages are slices of these blocks at line boundaries, so that generating a
-// gigabyte copies bytes and makes none. Lines that begin with a dot are kept dot-stuffed,
-// as DATA sends them.
+// gigabyte copies bytes and makes none. Lines that begin with a dot are kept dot-stuffed, as DATA
+// sends them.
 
 import { Rng } from './rng.js';
 

@@ -1,6 +1,6 @@
 // What one connection will say, compactly: turns of pieces, each piece a range of the script's own
-// text or of a shared pool. 100,000 scripts are in memory at once, so nothing here is an object
-// per line.
+// text or of a shared pool. 100,000 scripts are in memory at once, so nothing here is an object per
+// line.
 
 import type { LinePool, Pools, Slice } from './pool.js';
 

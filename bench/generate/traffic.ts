@@ -1,6 +1,6 @@
 // The seeded captures that benches and tests replay: ordinary mail, small mail, a mixed bag for the
-// loss test, and a SYN flood over many live sessions. What is in a preset is said in `presets`;
-// how a session talks is in `session.ts`, how frames are made in `engine.ts` and `fast.ts`.
+// loss test, and a SYN flood over many live sessions. What is in a preset is said in `presets`; how
+// a session talks is in `session.ts`, how frames are made in `engine.ts` and `fast.ts`.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { Engine } from './engine.js';

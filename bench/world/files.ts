@@ -33,6 +33,8 @@ export interface ConfigOptions {
   readonly entries: readonly Entry[];
   readonly codes?: readonly Code[];
   readonly mode: 'observe' | 'limit' | 'enforce';
+  /** Folder of rule files; the shipped ones when not given. */
+  readonly rules?: string;
 }
 
 /** Writes the configuration and the registers beside a capture; gives the path of the YAML file. */
@@ -54,7 +56,7 @@ export function writeConfig(capture: string, o: ConfigOptions): string {
     `  servers: ${name}-servers.csv`,
     `  codes: ${name}-codes.csv`,
     `  allow: ${name}-allow.csv`,
-    `rules: { mode: ${o.mode} }`,
+    `rules: { mode: ${o.mode}${o.rules === undefined ? '' : `, directory: ${o.rules}`} }`,
   ];
   const path = beside(capture, '.yaml');
   writeFileSync(path, `${yaml.join('\n')}\n`);

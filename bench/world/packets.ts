@@ -7,8 +7,9 @@ import type { Pools } from '../generate/pool.js';
 import { Rng } from '../generate/rng.js';
 import { Dir, type Plan, Script, type Truth } from '../generate/script.js';
 import { clientHello, recordHead, serverHello } from '../generate/tls.js';
+import { codeOf, courseOf, isPiped, refused, type Step } from './course.js';
 import type { Letter, Mail, Talk } from './talk.js';
-import { announces, makeOf, refusal } from './wording.js';
+import { announces, makeOf } from './wording.js';
 
 /** How the access network wraps what a talk sends. */
 export type Wrapping = Pick<Plan, 'vlan' | 'pppoe'>;
@@ -57,8 +58,6 @@ class Dialogue {
   readonly #o: PacketOptions;
   readonly #make: Dialect;
   readonly #script: Script;
-  /** An envelope is open and must be given up before the next. */
-  #open = false;
 
   constructor(talk: Talk, o: PacketOptions) {
     this.#talk = talk;
@@ -71,7 +70,7 @@ class Dialogue {
     const { kind, greeting, starttls, manners, host } = this.#talk;
     if (kind === 'tls') this.#sealed();
     else if (kind === 'binary') this.#binary();
-    else if (greeting !== 'ok') this.#server(this.#refusal(greeting, ''));
+    else if (greeting !== 'ok') this.#server(refused(this.#talk, greeting, ''));
     else {
       this.#greet();
       if (starttls) {
@@ -80,7 +79,7 @@ class Dialogue {
         this.#sealed();
       } else {
         this.#login();
-        for (const [at, mail] of this.#talk.mails.entries()) this.#mail(mail, at);
+        for (const [at, step] of courseOf(this.#talk).entries()) this.#mail(step, at);
         if (manners.quit) this.#client('QUIT').#server(this.#make.bye(host));
       }
     }
@@ -97,11 +96,6 @@ class Dialogue {
   #server(line: string, think = 1800): this {
     this.#script.say(`${line}\r\n`).end(Dir.server, this.#o.rng.logNormal(think, 1));
     return this;
-  }
-
-  #refusal(answer: Parameters<typeof refusal>[0], to: string): string {
-    const { client, list } = this.#talk;
-    return refusal(answer, { make: this.#make, to, client, list });
   }
 
   #greet(): void {
@@ -138,68 +132,45 @@ class Dialogue {
     });
   }
 
-  #mail(mail: Mail, at: number): void {
-    if (this.#open) this.#client('RSET').#server(this.#make.rset);
-    const { recipients } = mail;
-    const refused = mail.answer !== 'ok';
-    const offered = refused && !this.#piped() ? [] : recipients;
-    const any = !refused && recipients.some(({ answer }) => answer === 'ok');
-    const letter = any ? mail.letter : null;
-    const asked = this.#envelope(mail, offered, letter !== null);
+  #mail(step: Step, at: number): void {
+    if (step.resets) this.#client('RSET').#server(this.#make.rset);
+    this.#envelope(step);
+    const { mail, letter, offered } = step;
     const message = letter === null ? null : this.#message(mail, letter);
-    this.#open = message === null && !refused;
-    const codes = offered.map(({ to, answer }) =>
-      Number(this.#answer(refused ? 'sequence' : answer, to).slice(0, 3)),
-    );
     this.truth.push({
       tx_id: at,
       mail_from: mail.from,
       rcpt_to: offered.map(({ to }) => to),
-      rcpt_codes: codes,
-      data_code: letter === null ? asked : 354,
+      rcpt_codes: offered.map(({ reply }) => codeOf(reply)),
+      data_code: step.dataReply === null ? null : codeOf(step.dataReply),
       final_code: message?.code ?? null,
       bytes: message?.bytes ?? null,
       chunking: false,
-      pipelined: this.#piped(),
+      pipelined: isPiped(this.#talk),
     });
   }
 
-  #piped(): boolean {
-    const { manners, server } = this.#talk;
-    return manners.rash || (manners.pipelined && announces(server) && manners.verb === 'EHLO');
-  }
-
-  #answer(answer: Mail['answer'], to: string): string {
-    return answer === 'ok' ? this.#make.rcptOk(to) : this.#refusal(answer, to);
-  }
-
-  /** MAIL, RCPT and DATA; the code that DATA got where it was sent and no message may follow. */
-  #envelope(mail: Mail, offered: Mail['recipients'], data: boolean): number | null {
+  /** MAIL, RCPT and DATA with their replies. */
+  #envelope({ mail, mailReply, offered, dataReply }: Step): void {
     const { manners } = this.#talk;
     const gap = manners.space ? ' ' : '';
     const tail = manners.trailing ? ' ' : '';
     const size = manners.size && this.#make.size && mail.letter ? ` SIZE=${mail.letter.bytes}` : '';
-    const refused = mail.answer !== 'ok';
     const lines = [`MAIL FROM:${gap}<${mail.from}>${size}${tail}`];
-    const first = refused
-      ? this.#refusal(mail.answer as 'policy', mail.from)
-      : this.#make.mailOk(mail.from);
-    const replies = [first];
-    for (const { to, answer } of offered) {
+    const replies = [mailReply];
+    for (const { to, reply } of offered) {
       lines.push(`RCPT TO:${gap}<${to}>${tail}`);
-      replies.push(this.#answer(refused ? 'sequence' : answer, to));
+      replies.push(reply);
     }
-    const giveUp = mail.letter === null;
-    if (!this.#piped()) {
-      for (const [i, line] of lines.entries()) this.#client(line).#server(replies[i]!);
-      if (data) this.#client('DATA').#server(this.#make.data);
-      return null;
+    if (dataReply !== null) {
+      lines.push('DATA');
+      replies.push(dataReply);
     }
-    const asks = data || !giveUp;
-    if (asks) lines.push('DATA');
-    if (asks) replies.push(data ? this.#make.data : this.#make.noRecipients);
-    this.#client(lines.join('\r\n')).#server(replies.join('\r\n'), 3000);
-    return asks && !data ? Number(this.#make.noRecipients.slice(0, 3)) : null;
+    if (isPiped(this.#talk)) {
+      this.#client(lines.join('\r\n')).#server(replies.join('\r\n'), 3000);
+      return;
+    }
+    for (const [i, line] of lines.entries()) this.#client(line).#server(replies[i]!);
   }
 
   #message(mail: Mail, letter: Letter): { code: number; bytes: number } {
@@ -223,7 +194,8 @@ class Dialogue {
     for (const part of message.parts) this.#script.add(part);
     this.#script.say('.\r\n').end(Dir.client, 1000);
     const { final } = mail;
-    const reply = final === 'ok' ? this.#make.queued(this.#o.rng, bytes) : this.#refusal(final, to);
+    const reply =
+      final === 'ok' ? this.#make.queued(this.#o.rng, bytes) : refused(this.#talk, final, to);
     this.#server(reply, 200_000);
     return { code: Number(reply.slice(0, 3)), bytes };
   }

@@ -5,16 +5,26 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Rng } from '../../bench/generate/rng.js';
+import { readRows } from '../../bench/generate/row-reader.js';
+import { type Row, RowEncoder } from '../../bench/generate/rows.js';
 import { beside, epoch, writeConfig, writeWorld } from '../../bench/world/files.js';
 import { Range } from '../../bench/world/ground.js';
 import { type MirrorOptions, perfectMirror } from '../../bench/world/mirror.js';
 import { cut, dayMix, heldBackSpread, tuningSpread } from '../../bench/world/mixes.js';
+import { TalkRows } from '../../bench/world/rows.js';
 import { arrivals, hour } from '../../bench/world/source.js';
 import type { Talk } from '../../bench/world/talk.js';
 import { makeWorld, type World } from '../../bench/world/world.js';
+import { openCapture } from '../../src/capture/open.js';
+import { defaultConfig } from '../../src/config.js';
+import { Engine } from '../../src/engine.js';
+import { SipHash } from '../../src/lib/siphash.js';
 import { eventsIn, mailweir } from '../helper/program.js';
+
+// Seconds alone, more on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder = '';
 
@@ -180,6 +190,41 @@ function factsOf(line: TruthLine) {
   const absent = { data_code: data_code ?? null, final_code: final_code ?? null };
   return { mail_from, rcpt_to, rcpt_codes, ...absent, bytes: bytes ?? null };
 }
+
+describe('rows without packets', () => {
+  // What only packets know: lengths, times, flow numbers, and odd words of clients that speak none.
+  const left = ['flow', 'time', 'started', 'last', 'order', 'bytes', 'bytesToServer'];
+  const unknown = new Set([...left, 'bytesToClient', 'packets', 'anomalies', 'syns']);
+
+  it('say what the engine reads from the packets of the same talks', async () => {
+    const key = Buffer.alloc(16, 7);
+    const read: Row[] = [];
+    const engine = new Engine(
+      defaultConfig(),
+      { rows: (area, end) => read.push(...readRows(area, end)) },
+      { factsKey: key },
+    );
+    const source = openCapture(capture('rows', 12).path);
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      engine.feed(batch);
+    }
+    engine.finish();
+    const told: Row[] = [];
+    const sink = { rows: (area: ArrayBuffer, end: number) => told.push(...readRows(area, end)) };
+    const rows = new TalkRows(new RowEncoder(new SipHash(key), sink));
+    for (const talk of world(12).talks()) rows.talk(talk);
+    rows.finish();
+    const times = told.map(({ time }) => time);
+    expect(times).toEqual([...times].sort((one, other) => one - other));
+    expect(told.length).toBeGreaterThan(2000);
+    const facts = (list: readonly Row[]) =>
+      list
+        .map((row) => Object.entries(row).filter(([name]) => !unknown.has(name)))
+        .map((fields) => JSON.stringify(fields.sort()))
+        .sort();
+    expect(facts(told)).toEqual(facts(read));
+  });
+});
 
 describe('the mirror', () => {
   it('loses the share it was told to, and shows one side of the share it was told to', () => {
