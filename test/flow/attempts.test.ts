@@ -1,5 +1,5 @@
-// Connections to mail ports that never opened: what is told of them, and what is not. A refusal or a
-// silence is only told where nothing says otherwise. Steps are text, see segments.ts.
+// Connections to mail ports that never opened: what is told of them, and what is not. A refusal or
+// a silence is only told where nothing says otherwise. Steps are text, see segments.ts.
 
 import { describe, expect, it } from 'vitest';
 import { rowsOf } from '../helper/facts.js';
