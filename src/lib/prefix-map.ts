@@ -148,9 +148,9 @@ function disjoint(list: PrefixList, four: boolean, parents: Int32Array): Disjoin
   const end = new Int32Array(4);
   const close = (): void => {
     setBehind(end, list, open.pop()!);
-    const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = end;
-    const isLast = w2 === beyond && w0 === 0 && w1 === 0 && w3 === 0;
-    if (!isLast) ranges.emit(w0, w1, w2, w3, open.at(-1) ?? -1);
+    const isLast = end[2] === beyond && end[0] === 0 && end[1] === 0 && end[3] === 0;
+    if (isLast) return;
+    ranges.emit(end[0]!, end[1]!, end[2]!, end[3]!, open.at(-1) ?? -1);
   };
   ranges.emit(0, 0, four ? 0xffff : 0, 0, -1);
   for (const value of order) {

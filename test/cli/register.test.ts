@@ -1,6 +1,7 @@
 // `mailweir register` as an operator uses it: a dry run, an import, a mistake, a cut file, a look
 // into the past. Versions stay on the disk, and the register is never half of one.
 
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -14,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Ended, mailweir } from '../helper/program.js';
+import { History, sha256 } from '../../src/register/history.js';
+import { Daemon, type Ended, mailweir } from '../helper/program.js';
 
 let folder = '';
 beforeEach(() => {
@@ -162,17 +164,36 @@ it('JSON becomes the form of the register', () => {
   expect(register('show', '192.0.2.1').stdout).toContain('domains     a.example\n');
 });
 
-it('two imports at once take two numbers', async () => {
-  const { History } = await import('../../src/register/history.js');
-  const one = new History(join(folder, 'servers.csv'));
+it('imports at once take a number each, and the register is one of them, whole', async () => {
+  const config = join(folder, 'mailweir.yaml');
+  const daemons = [21, 22, 23].map((count) => {
+    const path = file(`${count}.csv`, servers(count));
+    return new Daemon(['register', 'import', path, '--config', config]);
+  });
+  await Promise.all(daemons.map(({ child }) => once(child, 'close')));
+  // A slower one may find fewer entries than are there by then; what it keeps is whole all the
+  // same.
+  const done = daemons.filter(({ child }) => child.exitCode === 0).length;
+  expect(done).toBeGreaterThan(0);
+  const history = new History(join(folder, 'servers.csv'));
+  const versions = history.versions();
+  expect(new Set(versions.map(({ version }) => version)).size).toBe(versions.length);
+  expect(versions.filter(({ from }) => from !== 'servers.csv').length).toBe(done);
+  expect([21, 22, 23].map((count) => servers(count))).toContain(text('servers.csv'));
+  for (const { version, sha256: digest } of versions) {
+    expect(sha256(readFileSync(history.pathOf(version)))).toBe(digest);
+  }
+  expect(readdirSync(folder).filter((name) => name.includes('.new'))).toEqual([]);
+});
+
+it('a number whose import was cut off is not given again', () => {
+  const history = new History(join(folder, 'servers.csv'));
   const about = { time: '2024-01-01T00:00:00Z', entries: 1, from: 'x', reason: '' };
-  const numbers = Array.from({ length: 5 }, (_, n) => one.keep(Buffer.from(`${n}`), about).version);
-  expect(numbers).toEqual([1, 2, 3, 4, 5]);
-  // A number whose import was cut off is not given again.
-  rmSync(join(one.folder, '000005.about.json'));
-  expect(one.keep(Buffer.from('6'), about).version).toBe(6);
-  expect(one.versions().map(({ version }) => version)).toEqual([1, 2, 3, 4, 6]);
-  expect(readdirSync(one.folder).filter((name) => name.includes('.new'))).toEqual([]);
+  for (const n of [1, 2, 3]) expect(history.keep(Buffer.from(`${n}`), about).version).toBe(n);
+  rmSync(join(history.folder, '000003.about.json'));
+  expect(history.keep(Buffer.from('4'), about).version).toBe(4);
+  expect(history.versions().map(({ version }) => version)).toEqual([1, 2, 4]);
+  expect(readdirSync(history.folder).filter((name) => name.includes('.new'))).toEqual([]);
 });
 
 it('show looks as of a time and into a version', () => {

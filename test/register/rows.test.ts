@@ -353,26 +353,26 @@ describe('a million', () => {
     }
     const text = lines.join('\n');
     const before = process.memoryUsage().rss;
-    const began = performance.now();
+    const began = process.cpuUsage();
     const register = await load(text, 'million.csv');
-    const seconds = (performance.now() - began) / 1000;
+    const { user, system } = process.cpuUsage(began);
     expect(register.servers.length).toBe(million);
     const prefix = new Prefix();
     expect(prefixText(Object.assign(prefix, register.prefixOf(7)))).toBe(`${address(7)}/32`);
-    // 3 to 4 seconds on an idle machine; the test leaves room for a busy one.
-    expect(seconds).toBeLessThan(20);
+    // 3 to 4 seconds on an idle machine; of the processor, because a busy one shares it.
+    expect((user + system) / 1e6).toBeLessThan(12);
     expect(process.memoryUsage().rss - before).toBeLessThan(1024 ** 3);
-  }, 60_000);
+  }, 120_000);
 
   it('mistakes are counted, and fifty are told', async () => {
     const text = `${names}\n${'10.0.0.1/32,A,registered\n'.repeat(300_000)}`;
     const lines = await refusal(text, 'twins.csv');
     expect(lines.length).toBe(51);
     expect(lines.at(-1)).toBe('twins.csv: 299949 more mistakes');
-  }, 60_000);
+  }, 120_000);
 
   it('lines of nothing but quotes end', async () => {
     const lines = await refusal(`${names}\n${'"\n'.repeat(200_001)}`, 'quotes.csv');
     expect(lines[0]).toMatch(/^quotes\.csv:2:/);
-  }, 60_000);
+  }, 120_000);
 });
