@@ -3,13 +3,12 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { RowSink } from '../batch/row.js';
 import type { Source } from '../capture/source.js';
 import type { Config } from '../config.js';
 import { Engine } from '../engine.js';
 import { Out } from '../output/out.js';
-import type { Stats } from '../output/stats.js';
 import { complain, Exit } from './fail.js';
+import type { Events, Office } from './office.js';
 import { nextOf, problemOf } from './replay.js';
 import { type CommonOptions, settings, usage } from './words.js';
 
@@ -29,11 +28,6 @@ const yield_ms = 20;
 /** At the end, a reader that stopped reading is waited for this long. */
 const lastWords_ms = 2000;
 
-/** Where rows and figures go. */
-interface Events extends RowSink {
-  stats(stats: Stats, micros: number): void;
-}
-
 /** Runs until a signal, the end of the file, or a failure; gives the exit status. */
 export async function run(options: RunOptions): Promise<number> {
   check(options);
@@ -43,7 +37,8 @@ export async function run(options: RunOptions): Promise<number> {
   const sources = live ? await interfaces(options, config, log) : [await file(options, config)];
   const out = new Out({ path: options.output ?? '-', append: true });
   const events = options.format === 'eve' ? await eve(out, config, options) : quiet(log);
-  const daemon = new Daemon(config, sources, { out, events, log, live });
+  const office = await judging(options, config, { events, log, observe: live });
+  const daemon = new Daemon(config, sources, { out, office, log, live });
   return daemon.run();
 }
 
@@ -101,13 +96,30 @@ async function eve(out: Out, config: Config, options: RunOptions): Promise<Event
 function quiet(log: Logger): Events {
   return {
     rows: () => {},
+    alert: () => {},
+    decision: () => {},
+    flush: () => {},
     stats: (stats) => log.info({ stats }, 'figures'),
   };
 }
 
+/** What judges the rows, with the law that the configuration names. */
+async function judging(
+  options: RunOptions,
+  config: Config,
+  parts: { events: Events; log: Logger; observe: boolean },
+): Promise<Office> {
+  const { lawOf } = await import('./judge.js');
+  const { Office } = await import('./office.js');
+  const reload = async () => lawOf(await settings(options.config, undefined));
+  // Without a file nothing is enforced, and no state is to be kept.
+  const observe = parts.observe && options.config !== undefined;
+  return new Office({ ...parts, observe, law: await lawOf(config), reload });
+}
+
 interface Parts {
   readonly out: Out;
-  readonly events: Events;
+  readonly office: Office;
   readonly log: Logger;
   /** The sources are interfaces: the wall clock counts. */
   readonly live: boolean;
@@ -125,7 +137,7 @@ class Daemon {
     this.#config = config;
     this.#sources = sources;
     this.#parts = parts;
-    this.#engine = new Engine(config, parts.events);
+    this.#engine = new Engine(config, parts.office, { factsKey: randomBytes(16) });
   }
 
   async run(): Promise<number> {
@@ -140,6 +152,7 @@ class Daemon {
     await Promise.all(this.#sources.map((source) => this.#pump(source)));
     for (const timer of timers) clearInterval(timer);
     this.#guard(() => this.#end());
+    await this.#parts.office.close(lastWords_ms);
     if (this.#failure !== null && !out.lost) throw this.#failure;
     const problems = this.#sources.map(problemOf).filter((problem) => problem !== null);
     for (const problem of problems) complain(problem);
@@ -156,7 +169,10 @@ class Daemon {
         this.#stop();
       });
     }
-    process.on('SIGHUP', () => this.#guard(() => out.reopen()));
+    process.on('SIGHUP', () => {
+      this.#guard(() => out.reopen());
+      void this.#parts.office.reload();
+    });
   }
 
   #stop(): void {
@@ -201,21 +217,23 @@ class Daemon {
 
   #flush(): void {
     this.#engine.flush();
+    this.#parts.office.tick(this.#engine.now);
     this.#parts.out.offer();
     if (this.#parts.out.closed) this.#stop();
   }
 
   #stats(): void {
-    const { events, out, live } = this.#parts;
+    const { office, out, live } = this.#parts;
     const drops = this.#sources.reduce((sum, source) => sum + source.drops, 0);
     const stats = { ...this.#engine.stats(), kernel_drops: drops };
     const clock = live ? Date.now() * 1000 : 0;
-    events.stats(stats, Math.max(this.#engine.now, clock));
+    office.stats(stats, Math.max(this.#engine.now, clock));
     out.offer();
   }
 
   #end(): void {
     this.#engine.finish();
+    this.#parts.office.tick(this.#engine.now);
     this.#stats();
     this.#parts.out.close(lastWords_ms);
   }

@@ -87,3 +87,15 @@ function shortCidr(cidr: string): string {
   const whole = cidr.includes(':') ? '/128' : '/32';
   return cidr.endsWith(whole) ? cidr.slice(0, -whole.length) : cidr;
 }
+
+/** One event as one line of JSON without its line end, as `eve.ts` writes it. */
+export function eventText(
+  type: 'alert' | 'decision',
+  time: number,
+  sensor: string | undefined,
+  fields: Fields,
+): string {
+  const timestamp = isoTime(time, '+0000');
+  const head = { timestamp, event_type: type, ...(sensor !== undefined && { sensor }) };
+  return JSON.stringify({ ...head, ...fields });
+}

@@ -1,0 +1,130 @@
+// What the daemon does with rows: they are judged and written, and what the judge says is written,
+// logged and sent on. It also takes another law when somebody asks for it. The daemon's loop is
+// `run.ts`.
+
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { RowSink } from '../batch/row.js';
+import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
+import type { Stats } from '../output/stats.js';
+import { alertFields, decisionFields } from '../output/verdict.js';
+import { FirstSeen } from './first-seen.js';
+import { Judge, type Law } from './judge.js';
+import { Notices } from './notices.js';
+
+/** Where events are written: standard output, a file, or only the log. */
+export interface Events extends RowSink, AlertSink, DecisionSink {
+  /** Writes what still waits for its place among the rows. */
+  flush(): void;
+  stats(stats: Stats, micros: number): void;
+}
+
+export interface OfficeOptions {
+  readonly law: Law;
+  readonly events: Events;
+  readonly log: Logger;
+  /** Rules that are new here only observe at first: on interfaces, where the wall clock counts. */
+  readonly observe: boolean;
+  /** Reads the law again; rejects with what is wrong with it. */
+  readonly reload: () => Promise<Law>;
+}
+
+export class Office implements RowSink, AlertSink, DecisionSink {
+  readonly #options: OfficeOptions;
+  readonly #notices: Notices;
+  readonly #firstSeen: FirstSeen | null;
+  readonly #judge: Judge;
+  #now = 0;
+
+  constructor(options: OfficeOptions) {
+    const { law, log, observe } = options;
+    const { config } = law;
+    this.#options = options;
+    this.#notices = new Notices(config, (receiver, message) =>
+      log.warn({ receiver }, `${receiver} ${message}`),
+    );
+    this.#firstSeen = observe
+      ? new FirstSeen(config.state.directory, config.rules.observe_days)
+      : null;
+    const firstSeen = this.#firstSeen;
+    this.#judge = new Judge(law, {
+      sinks: this,
+      seed: randomBytes(4).readInt32LE(0),
+      ...(firstSeen !== null && {
+        observing: (sha256: string, time: number) => firstSeen.observing(sha256, time),
+      }),
+    });
+    this.#enact(law);
+  }
+
+  rows(area: ArrayBuffer, length: number): void {
+    this.#judge.rows(area, length);
+    this.#options.events.rows(area, length);
+  }
+
+  alert(alert: Alert): void {
+    const { events, log } = this.#options;
+    events.alert(alert);
+    log.warn({ ...alertFields({ ...alert, samples: [] }) }, alert.rule.title);
+    this.#notices.alert(alert);
+  }
+
+  decision(decision: Decision): void {
+    const { events, log } = this.#options;
+    events.decision(decision);
+    log.info({ ...decisionFields(decision) }, `${decision.action} ${decision.state}`);
+    this.#notices.decision(decision);
+  }
+
+  /** Time runs on, microseconds. */
+  tick(now: number): void {
+    this.#now = Math.max(this.#now, now);
+    this.#judge.tick(now);
+    this.#options.events.flush();
+  }
+
+  stats(stats: Stats, micros: number): void {
+    this.#judge.kernelLoss = stats.kernel_drops / Math.max(1, stats.packets + stats.kernel_drops);
+    const notify = this.#notices.counters();
+    const judged = { ...stats, ...this.#judge.stats(), ...(notify !== null && { notify }) };
+    this.#options.events.stats(judged, micros);
+  }
+
+  /** Takes the law as the files say it now; keeps the one in force where they are wrong. */
+  async reload(): Promise<void> {
+    const { log, reload } = this.#options;
+    try {
+      const law = await reload();
+      this.#judge.use(law, this.#now);
+      this.#options.events.flush();
+      this.#enact(law);
+      log.info({ rules: law.rules.rules.length, register: law.register.version }, 'reloaded');
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      log.error({ error: message }, 'not reloaded; what was in force stays in force');
+    }
+  }
+
+  /** Sends what is on its way, at most so long. */
+  close(patience_ms: number): Promise<void> {
+    return this.#notices.close(patience_ms);
+  }
+
+  /** Notes since when the rules are in use here. */
+  #enact({ config, rules }: Law): void {
+    const seen = this.#firstSeen;
+    if (seen === null) return;
+    const digests = rules.rules.map(({ meta }) => meta.sha256);
+    const now = Date.now() * 1000;
+    const problem = seen.note(digests, now);
+    // Whoever only observes loses nothing.
+    if (config.rules.mode === 'observe') return;
+    const { log } = this.#options;
+    if (problem !== null) log.warn(problem);
+    const until = seen.until(digests);
+    if (until > now) {
+      const date = new Date(until / 1000).toISOString();
+      log.info({ until: date }, 'rules that are new here only observe until then');
+    }
+  }
+}
