@@ -99,7 +99,7 @@ export class Detectors implements RowSink {
 
   constructor(set: RuleSet, register: Register, sink: FindingSink, options: DetectorOptions) {
     this.#options = options;
-    this.#contacts = new RecentPairs(options.subjects * contactsShare);
+    this.#contacts = new RecentPairs(options.subjects * contactsShare, false);
     this.#register = register;
     this.#facts = new Facts(options.seed);
     this.#domains = new Domains(register, options.seed);
@@ -197,7 +197,6 @@ export class Detectors implements RowSink {
     facts.serves = facts.src.own && this.#servers.has(facts, 'src');
     facts.relayClient =
       facts.dst.server >= 0 && this.#register.mayRelay(facts.dst.server, facts.src);
-    facts.egress = facts.src.server >= 0 || this.#register.egressOf(facts.src) >= 0;
     const context = contextOf(facts.src.role, facts.src.own, facts.dst.own);
     switch (facts.row.kind) {
       case RowKind.transaction:
@@ -222,14 +221,13 @@ export class Detectors implements RowSink {
     const isFirst = row.word(AtTx.txId) === 0;
     if (!this.#isProven()) return;
     facts.transaction(this.#domains);
-    facts.acceptsAll = this.#destinations.acceptsAll(facts);
-    facts.refusesAll = this.#destinations.refusesAll(facts);
+    const isWhole = row.gaps === 0;
+    this.#destinations.look(facts, isWhole);
     if (isFirst) this.#dispatch(Stream.start, context);
-    if (row.gaps > 0) {
+    if (!isWhole) {
       this.counters.gapped++;
       return;
     }
-    this.#destinations.count(facts);
     this.#dispatch(Stream.transaction, context);
     const isAccepted = row.outcome === Outcome.accepted;
     if (isAccepted && facts.dst.own && !facts.src.own) this.#servers.add(facts, 'dst');
@@ -273,15 +271,26 @@ export class Detectors implements RowSink {
   #ask(places: readonly Place[]): void {
     const facts = this.#facts;
     for (let i = 0; i < places.length; i++) {
-      const { rule, test, table, offset } = places[i]!;
+      const { rule, test, table } = places[i]!;
       if (rule.frozen || !test(facts.values)) continue;
       if (rule.firstContact > 0 && !this.#isFirstContact()) continue;
-      const at = table.record(this.#serial, facts) + offset;
+      const at = this.#stateOf(places[i]!, facts);
+      if (at < 0) continue;
       const { cells } = table.subjects;
       facts.role = table.isServer ? facts.dst.role : facts.src.role;
       const verdict = rule.bucket.observe(cells, at + ruleWords, facts);
       if (verdict !== Verdict.none) this.#note(rule, table, at, verdict);
     }
+  }
+
+  /** First word of the rule's state for the subject at hand; -1: it has none and needs none. */
+  #stateOf({ rule, table, offset }: Place, facts: Facts): number {
+    const row = this.counters.rows;
+    if (rule.opensOn === null || rule.opensOn(facts.values)) {
+      return table.record(row, this.#serial, facts) + offset;
+    }
+    const base = table.known(row, this.#serial, facts);
+    return base < 0 ? -1 : base + offset;
   }
 
   /** Mail of an own server may be the other half of mail that a stranger gave it. */

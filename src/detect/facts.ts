@@ -276,10 +276,6 @@ export class Facts {
     this.values[relayClientSlot] = may ? 1 : 0;
   }
 
-  set egress(is: boolean) {
-    this.values[egressSlot] = is ? 1 : 0;
-  }
-
   /** Management codes of the label, separated by commas; a string, so for few mails. */
   get labelCodes(): string {
     const { row } = this;
@@ -313,7 +309,6 @@ export class Facts {
 
 const servesSlot = slotOf('src.serves');
 const relayClientSlot = slotOf('src.in_relay_clients');
-const egressSlot = slotOf('src.in_egress');
 const refusesAllSlot = slotOf('dst.refuses_all');
 const acceptsAllSlot = slotOf('dst.accepts_all');
 

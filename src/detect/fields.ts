@@ -83,7 +83,6 @@ const table: readonly Row[] = [
   ['dst.port', 'number', everywhere, 'server port'],
   ['src.registration', 'word', everywhere, 'register, dates of the entry', serverStateNames],
   ['src.in_relay_clients', 'flag', everywhere, 'register, relay_clients of the server'],
-  ['src.in_egress', 'flag', everywhere, 'register, egress of any own server'],
   ['dst.accepts_all', 'flag', everywhere, '200 recipients seen there, none refused as unknown'],
   ['dst.refuses_all', 'flag', everywhere, 'it knows no user of any of three networks'],
   ['session.direction', 'word', everywhere, 'own and foreign address', directionNames],

@@ -19,7 +19,9 @@ export class GroupTable {
   readonly isOwn: boolean;
   readonly subjects: SubjectTable;
   readonly #offsets: ReadonlyMap<Rule, number>;
+  readonly #isPlain: boolean;
   readonly #key = new Int32Array(5);
+  #row = -1;
   #serial = -1;
   #at = -1;
   /** Prefix length of the subject that was opened last, in its own family. */
@@ -36,6 +38,7 @@ export class GroupTable {
     this.name = name;
     this.grouping = rules[0]!.definition.grouping;
     this.isOwn = name.endsWith('/own');
+    this.#isPlain = this.grouping.second < 0;
     let words = headWords;
     const offsets = new Map<Rule, number>();
     for (const rule of rules) {
@@ -95,14 +98,25 @@ export class GroupTable {
     return this.#offsets.get(rule)!;
   }
 
-  /** First word of the record of the subject at hand; `serial` changes with the observation. */
-  record(serial: number, facts: Facts): number {
-    // Without a second part the key is that of the row; asked once, it serves all rules.
-    if (serial === this.#serial) return this.#at;
+  /**
+   * First word of the record of the subject at hand. `row` changes with the row, `serial` with each
+   * recipient: without a second part the key is that of the row, and serves all rules and
+   * recipients.
+   */
+  record(row: number, serial: number, facts: Facts): number {
+    if (row === this.#row && (this.#isPlain || serial === this.#serial)) return this.#at;
+    this.#row = row;
     this.#serial = serial;
     this.bits = keyOf(this.grouping, facts, this.#key);
     this.#at = this.subjects.open(this.#key, facts.second);
     return this.#at;
+  }
+
+  /** The same, but -1 where the subject has no record yet. */
+  known(row: number, serial: number, facts: Facts): number {
+    if (row === this.#row && (this.#isPlain || serial === this.#serial)) return this.#at;
+    this.bits = keyOf(this.grouping, facts, this.#key);
+    return this.subjects.find(this.#key);
   }
 
   /** Takes over what the table of the rules before knows of rules that are still the same. */
@@ -130,6 +144,8 @@ export class GroupTable {
         this.subjects.cells.words.set(words.subarray(at, at + rule.words), here + to);
         const [before, after] = [source.cells.keyOf(at), this.subjects.cells.keyOf(here + to)];
         open.move(rule, { before, after, at: here + to, table: this });
+        const state = rule.words - rule.bucket.words;
+        rule.bucket.moved?.(this.subjects.cells, here + to + state, source.cells.keyOf(at + state));
         open.samples.rename(words[at + RuleAt.samples]!, before, after);
       }
     }

@@ -1,7 +1,7 @@
 // A rule at work: its tests for each pair of roles, its bucket, and where its state lies. Made once
 // from a definition; the detectors only ask it.
 
-import { roleNames } from '../register/server.js';
+import { Role, roleNames } from '../register/server.js';
 import type { Bucket } from './bucket/bucket.js';
 import { Correlate } from './bucket/correlate.js';
 import { Cusum } from './bucket/cusum.js';
@@ -59,6 +59,8 @@ export class Rule {
   readonly tests: readonly (readonly (Test | null)[])[];
   /** Seconds in which a recipient counts once for a source; 0: every outcome counts. */
   readonly firstContact: number;
+  /** The test of observations that begin a subject's record; null: all do. */
+  readonly opensOn: Test | null;
   readonly quiet: number;
   readonly clearsAfter: number;
   readonly samples: number;
@@ -76,6 +78,10 @@ export class Rule {
     this.bucket = bucket ?? bucketOf(definition, shared);
     this.words = ruleWords + this.bucket.words;
     this.firstContact = 'first_contact' in text.bucket ? (text.bucket.first_contact ?? 0) : 0;
+    // Nearly all recipients are taken: records of sources that had none refused would be the most.
+    const observe =
+      text.bucket.type === 'ratio' ? definition.expressions.get('bucket.observe') : null;
+    this.opensOn = observe == null ? null : compile(observe, shared.lists);
     this.quiet = text.quiet;
     this.clearsAfter = text.clears_after;
     this.samples = text.evidence.samples;
@@ -94,7 +100,7 @@ function testsOf(
 ): (Test | null)[] {
   const tests: (Test | null)[] = [];
   for (let context = 0; context < contexts; context++) {
-    if (!definition.streams.includes(stream)) {
+    if (!definition.streams.includes(stream) || !isPossible(context)) {
       tests.push(null);
       continue;
     }
@@ -103,6 +109,14 @@ function testsOf(
     tests.push(never ? null : compile(left, lists));
   }
   return tests;
+}
+
+/** A stranger's address is not own; a customer's is. A registered server may have either. */
+function isPossible(context: number): boolean {
+  const role = context % roleNames.length;
+  const isOwn = Math.floor(context / roleNames.length) % 2 === 1;
+  if (role === Role.foreign) return !isOwn;
+  return isOwn || role === Role.registered || role === Role.registeredBulk;
 }
 
 /** The values that a context fixes. */

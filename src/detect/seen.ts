@@ -37,25 +37,31 @@ export class Destinations {
     return this.#table.evicted;
   }
 
-  /** Whether the server at hand took so many recipients and never said that one is unknown. */
-  acceptsAll(facts: Facts): boolean {
-    const at = this.#table.find(keyed(this.#key, facts, dstIp));
-    if (at < 0) return false;
-    const { words } = this.#table.cells;
-    return words[at + headWords]! >= enough && words[at + headWords + 1] === 0;
-  }
-
-  /** Counts the answers of the transaction at hand. */
-  count(facts: Facts): void {
-    const { row } = facts;
-    if (row.rcptCount === 0) return;
+  /**
+   * Says what is known of the server at hand, and then counts the answers of its transaction: one
+   * search for both. `isWhole`: nothing of it is missing, so that it counts.
+   */
+  look(facts: Facts, isWhole: boolean): void {
+    facts.acceptsAll = false;
+    facts.refusesAll = false;
+    if (facts.row.rcptCount === 0) return;
     const at = this.#table.open(keyed(this.#key, facts, dstIp), facts.second) + headWords;
     const { words } = this.#table.cells;
     this.#turn(words, at, facts.second);
+    facts.acceptsAll = words[at + D.taken]! >= enough && words[at + D.unknown] === 0;
+    facts.refusesAll =
+      words[at + D.takenNow] === 0 &&
+      words[at + D.unknownNow]! >= oblivion.refusals &&
+      words[at + D.networks + oblivion.networks - 1] !== 0;
+    if (isWhole) this.#count(words, at, facts);
+  }
+
+  #count(words: Int32Array, at: number, facts: Facts): void {
+    const { row } = facts;
     for (let i = 0; i < row.rcptCount; i++) {
       const answer = row.rcptClass(i);
       if (answer === ReplyClass.ok) {
-        words[at]!++;
+        words[at + D.taken]!++;
         words[at + D.takenNow]!++;
       }
       if (answer !== ReplyClass.unknownUser) continue;
@@ -63,17 +69,6 @@ export class Destinations {
       words[at + D.unknownNow]!++;
       remember(words, at + D.networks, facts.values[srcNetwork]!);
     }
-  }
-
-  /** Whether the server at hand lately knew none of the users that anybody asked for. */
-  refusesAll(facts: Facts): boolean {
-    const base = this.#table.find(keyed(this.#key, facts, dstIp));
-    if (base < 0) return false;
-    const { words } = this.#table.cells;
-    const at = base + headWords;
-    if (Math.floor(facts.second / oblivion.half_s) - words[at + D.half]! > 1) return false;
-    const isMany = words[at + D.unknownNow]! >= oblivion.refusals;
-    return isMany && words[at + D.takenNow] === 0 && words[at + D.networks + 2] !== 0;
   }
 
   /** Begins a new half; what the last one saw stays as long as it saw no user. */

@@ -35,7 +35,7 @@ export function sharedOf(
   const noLists: ReadonlyMap<string, PrefixList> = new Map();
   return {
     tallies: new Tallies(Math.ceil(subjects * smallShare), Math.ceil(subjects * largeShare)),
-    sessions: new RecentPairs(Math.ceil(subjects * sessionShare)),
+    sessions: new RecentPairs(Math.ceil(subjects * sessionShare), true),
     lists: noLists,
     declared: (facts) => declared(register(), facts),
     labelFault: (facts) => labelFault(register(), facts),

@@ -17,6 +17,8 @@ export interface Bucket {
   observe(cells: Cells, at: number, facts: Facts): number;
   /** The numbers behind the verdict just given. */
   evidence(cells: Cells, at: number, facts: Facts): Evidence;
+  /** The state stands elsewhere now, at word `at`; `before` was its name (`Cells.keyOf`). */
+  moved?(cells: Cells, at: number, before: number): void;
   /** Gives back what hangs on the state of a subject that is given up. */
   release(cells: Cells, at: number): void;
 }

@@ -78,8 +78,8 @@ export class Correlate implements Bucket {
   readonly words = domainsAt + setWords;
   readonly #is: CorrelateOptions;
   readonly #legs = new Int32Array(legsMax * legWords);
-  readonly #byRcpt = new RecentPairs(legsMax);
-  readonly #byMessage = new RecentPairs(legsMax);
+  readonly #byRcpt = new RecentPairs(legsMax, true);
+  readonly #byMessage = new RecentPairs(legsMax, true);
   /** For a server and a domain: the networks that delivered, up to three. */
   readonly #hosts = new SubjectTable({ segments: 4, capacity: hostedMax, seed: 0 }, () => {});
   readonly #key = new Int32Array(5);

@@ -3,7 +3,7 @@
 // only the guaranteed part, count minus error, is ever reported. Counts are halved at the end of
 // each window, which keeps their order.
 //
-//   state words: two; the counters are the bucket's own, a heap with the least on top
+//   state words: two; the counters are the bucket's own
 
 import type { Facts } from '../facts.js';
 import type { Cells } from '../state/subjects.js';
@@ -19,7 +19,7 @@ export interface HeavyOptions {
 }
 
 export class Heavy implements Bucket {
-  /** Word 1: guaranteed part at the last observation. */
+  /** Word 0: its counter, plus 1. Word 1: the guaranteed part at the last observation. */
   readonly words = 2;
   readonly #is: HeavyOptions;
   readonly #space: SpaceSaving;
@@ -36,7 +36,9 @@ export class Heavy implements Bucket {
       if (this.#window !== 0) this.#space.halve();
       this.#window = window;
     }
-    const guaranteed = this.#space.add(cells.keyOf(at));
+    const counter = this.#space.add(cells.keyOf(at), cells.words[at]! - 1);
+    const guaranteed = this.#space.guaranteed(counter);
+    cells.words[at] = counter + 1;
     cells.words[at + 1] = guaranteed;
     const hot = guaranteed >= this.#is.atLeast && guaranteed >= this.#is.share * this.#space.total;
     return hot ? Verdict.suspected : Verdict.none;
@@ -53,108 +55,149 @@ export class Heavy implements Bucket {
     };
   }
 
+  moved(cells: Cells, at: number, before: number): void {
+    this.#space.rename(before, cells.keyOf(at), cells.words[at]! - 1);
+  }
+
   release(cells: Cells, at: number): void {
-    this.#space.forget(cells.keyOf(at));
+    this.#space.forget(cells.keyOf(at), cells.words[at]! - 1);
   }
 }
 
-/** The counters: count, error and key of each, in a binary heap by count. */
+/**
+ * The counters, as the stream summary of that paper: counters with equal counts hang on one node,
+ * nodes are linked by count, so that counting one up and finding the least take a few steps however
+ * many there are. A counter never moves: who knows its number need not search.
+ */
 export class SpaceSaving {
   readonly #capacity: number;
-  readonly #counts: Float64Array;
-  readonly #errors: Float64Array;
   readonly #keys: Float64Array;
-  /** Key to place in the heap. */
-  readonly #places = new Map<number, number>();
+  readonly #errors: Float64Array;
+  /** Node of each counter, and its neighbours on the node. */
+  readonly #node: Int32Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  /** Count of each node, its first counter, the nodes with more and with less. */
+  readonly #counts: Float64Array;
+  readonly #first: Int32Array;
+  readonly #more: Int32Array;
+  readonly #less: Int32Array;
+  readonly #free: number[] = [];
+  #least = -1;
   #size = 0;
   /** Observations in all, halved with the counts. */
   total = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
-    this.#counts = new Float64Array(capacity);
-    this.#errors = new Float64Array(capacity);
     this.#keys = new Float64Array(capacity);
+    this.#errors = new Float64Array(capacity);
+    this.#node = new Int32Array(capacity);
+    this.#next = new Int32Array(capacity);
+    this.#previous = new Int32Array(capacity);
+    this.#counts = new Float64Array(capacity + 1);
+    this.#first = new Int32Array(capacity + 1);
+    this.#more = new Int32Array(capacity + 1);
+    this.#less = new Int32Array(capacity + 1);
+    for (let node = capacity; node >= 0; node--) this.#free.push(node);
   }
 
-  /** Counts `key` once; gives how often it was seen at least. */
-  add(key: number): number {
+  /** Counts `key` (not 0) once. `known` is its counter as far as the caller knows; gives it. */
+  add(key: number, known: number): number {
     this.total++;
-    let at = this.#places.get(key);
-    if (at === undefined) {
+    let counter = known;
+    if (counter < 0 || this.#keys[counter] !== key) {
       if (this.#size < this.#capacity) {
-        at = this.#size++;
-        this.#put(at, key, 0, 0);
-        at = this.#rise(at);
+        counter = this.#size++;
+        this.#hang(counter, this.#nodeOf(0, -1));
       } else {
-        at = 0;
-        this.#places.delete(this.#keys[0]!);
-        this.#put(0, key, this.#counts[0]!, this.#counts[0]!);
+        counter = this.#first[this.#least]!;
+        this.#errors[counter] = this.#counts[this.#least]!;
       }
+      this.#keys[counter] = key;
     }
-    this.#counts[at]!++;
-    at = this.#sink(at);
-    return this.#counts[at]! - this.#errors[at]!;
+    this.#raise(counter);
+    return counter;
   }
 
-  /** The subject of this key is another from now on: its counter is anybody's. */
-  forget(key: number): void {
-    const at = this.#places.get(key);
-    if (at === undefined) return;
-    this.#errors[at] = this.#counts[at]!;
-    this.#places.delete(key);
-    this.#keys[at] = -key;
-    this.#places.set(-key, at);
+  /** How often the key of the counter was seen at least. */
+  guaranteed(counter: number): number {
+    return this.#counts[this.#node[counter]!]! - this.#errors[counter]!;
   }
 
-  /** Halves all counts; their order, and so the heap, stays. */
+  /** Its subject has another key from now on. */
+  rename(before: number, key: number, counter: number): void {
+    if (counter >= 0 && this.#keys[counter] === before) this.#keys[counter] = key;
+  }
+
+  /** Its subject is gone: nothing of the counter is guaranteed to anybody. */
+  forget(key: number, counter: number): void {
+    if (counter < 0 || this.#keys[counter] !== key) return;
+    this.#keys[counter] = 0;
+    this.#errors[counter] = this.#counts[this.#node[counter]!]!;
+  }
+
+  /** Halves all counts. */
   halve(): void {
     this.total = Math.floor(this.total / 2);
-    for (let at = 0; at < this.#size; at++) {
-      const guaranteed = Math.floor((this.#counts[at]! - this.#errors[at]!) / 2);
-      this.#counts[at] = Math.floor(this.#counts[at]! / 2);
-      this.#errors[at] = this.#counts[at]! - guaranteed;
+    const halves: { readonly counter: number; readonly count: number }[] = [];
+    for (let node = this.#least; node >= 0; node = this.#more[node]!) {
+      for (let one = this.#first[node]!; one >= 0; one = this.#next[one]!) {
+        const guaranteed = Math.floor(this.guaranteed(one) / 2);
+        const count = Math.floor(this.#counts[node]! / 2);
+        this.#errors[one] = count - guaranteed;
+        halves.push({ counter: one, count });
+      }
+      this.#free.push(node);
+    }
+    this.#least = -1;
+    let last = -1;
+    for (const { counter, count } of halves) {
+      last = this.#nodeOf(count, last);
+      this.#hang(counter, last);
     }
   }
 
-  #put(at: number, key: number, count: number, error: number): void {
-    this.#keys[at] = key;
-    this.#counts[at] = count;
-    this.#errors[at] = error;
-    this.#places.set(key, at);
+  /** The node of `count`, which stands at `before` or right behind it; made if it is missing. */
+  #nodeOf(count: number, before: number): number {
+    if (before >= 0 && this.#counts[before] === count) return before;
+    const behind = before < 0 ? this.#least : this.#more[before]!;
+    if (behind >= 0 && this.#counts[behind] === count) return behind;
+    const node = this.#free.pop()!;
+    this.#counts[node] = count;
+    this.#first[node] = -1;
+    this.#less[node] = before;
+    this.#more[node] = behind;
+    if (before < 0) this.#least = node;
+    else this.#more[before] = node;
+    if (behind >= 0) this.#less[behind] = node;
+    return node;
   }
 
-  #swap(a: number, b: number): void {
-    const key = this.#keys[a]!;
-    const count = this.#counts[a]!;
-    const error = this.#errors[a]!;
-    this.#put(a, this.#keys[b]!, this.#counts[b]!, this.#errors[b]!);
-    this.#put(b, key, count, error);
+  #hang(counter: number, node: number): void {
+    const first = this.#first[node]!;
+    this.#node[counter] = node;
+    this.#previous[counter] = -1;
+    this.#next[counter] = first;
+    if (first >= 0) this.#previous[first] = counter;
+    this.#first[node] = counter;
   }
 
-  /** Moves a counter down to where its children have more; gives its place. */
-  #sink(from: number): number {
-    let at = from;
-    for (;;) {
-      let least = at;
-      const left = at * 2 + 1;
-      if (left < this.#size && this.#counts[left]! < this.#counts[least]!) least = left;
-      const right = left + 1;
-      if (right < this.#size && this.#counts[right]! < this.#counts[least]!) least = right;
-      if (least === at) return at;
-      this.#swap(at, least);
-      at = least;
-    }
-  }
-
-  #rise(from: number): number {
-    let at = from;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (this.#counts[above]! <= this.#counts[at]!) break;
-      this.#swap(at, above);
-      at = above;
-    }
-    return at;
+  /** Moves a counter to the node with one more; a node without counters goes. */
+  #raise(counter: number): void {
+    const node = this.#node[counter]!;
+    const up = this.#nodeOf(this.#counts[node]! + 1, node);
+    const next = this.#next[counter]!;
+    const previous = this.#previous[counter]!;
+    if (previous >= 0) this.#next[previous] = next;
+    else this.#first[node] = next;
+    if (next >= 0) this.#previous[next] = previous;
+    this.#hang(counter, up);
+    if (this.#first[node]! >= 0) return;
+    const less = this.#less[node]!;
+    if (less >= 0) this.#more[less] = up;
+    else this.#least = up;
+    this.#less[up] = less;
+    this.#free.push(node);
   }
 }

@@ -4,27 +4,29 @@
 // billion is answered "seen": an observation less, never one too many.
 
 const ways = 8;
-/** Words of an entry: tag, time, value. */
-const entryWords = 3;
+/** Words of an entry, tag and time: a set is one cache line. Values are kept beside. */
+const entryWords = 2;
 
 export class RecentPairs {
   readonly #words: Int32Array;
+  readonly #values: Int32Array;
   readonly #mask: number;
   /** Pairs given up before their time. */
   evicted = 0;
   /** Place of the entry that `open` found or made. */
   #at = 0;
 
-  /** Room for about `capacity` pairs. */
-  constructor(capacity: number) {
+  /** Room for about `capacity` pairs, each with a value beside it or without. */
+  constructor(capacity: number, hasValues: boolean) {
     let sets = 16;
     while (sets * ways < capacity) sets *= 2;
     this.#words = new Int32Array(sets * ways * entryWords);
+    this.#values = new Int32Array(hasValues ? sets * ways : 0);
     this.#mask = sets - 1;
   }
 
   get bytes(): number {
-    return this.#words.byteLength;
+    return this.#words.byteLength + this.#values.byteLength;
   }
 
   /**
@@ -41,7 +43,7 @@ export class RecentPairs {
         this.#at = at;
         if (second - words[at + 1]! < life) return false;
         words[at + 1] = second;
-        words[at + 2] = 0;
+        this.#values[at >> 1] = 0;
         return true;
       }
       if (words[at + 1]! < words[oldest + 1]!) oldest = at;
@@ -49,7 +51,7 @@ export class RecentPairs {
     if (words[oldest + 1] !== 0 && second - words[oldest + 1]! < life) this.evicted++;
     words[oldest] = low;
     words[oldest + 1] = second;
-    words[oldest + 2] = 0;
+    this.#values[oldest >> 1] = 0;
     this.#at = oldest;
     return true;
   }
@@ -69,9 +71,9 @@ export class RecentPairs {
 
   /** Value beside the pair that `open` or `find` found last. */
   get value(): number {
-    return this.#words[this.#at + 2]!;
+    return this.#values[this.#at >> 1]!;
   }
   set value(value: number) {
-    this.#words[this.#at + 2] = value;
+    this.#values[this.#at >> 1] = value;
   }
 }
