@@ -4,13 +4,14 @@
 
 import { readFileSync, writeSync } from 'node:fs';
 import type { Command as Commander } from 'commander';
+import type { DoctorOptions } from './cli/doctor.js';
 import { complain, Exit, explain } from './cli/fail.js';
-import { endings, replayHelp, runHelp } from './cli/help.js';
+import { doctorHelp, endings, replayHelp, runHelp } from './cli/help.js';
 import { addRegister } from './cli/register-words.js';
 import type { ReplayOptions } from './cli/replay.js';
 import { addRules } from './cli/rules-words.js';
 import type { RunOptions } from './cli/run.js';
-import { oneOf, portList, speedFactor, workerCount } from './cli/words.js';
+import { oneOf, portList, secondCount, speedFactor, workerCount } from './cli/words.js';
 import { load } from './lib/commonjs.js';
 
 const { Command, CommanderError } = load('commander') as typeof import('commander');
@@ -49,6 +50,7 @@ function describe(end: (status: number) => void): Commander {
   addRun(program, end);
   addRegister(program, end);
   addRules(program, end);
+  addDoctor(program, end);
   return program;
 }
 
@@ -110,6 +112,26 @@ function addRun(program: Commander, end: (status: number) => void): void {
     .action(async (options: RunOptions) => {
       const { run } = await import('./cli/run.js');
       end(await run(options));
+    });
+}
+
+function addDoctor(program: Commander, end: (status: number) => void): void {
+  program
+    .command('doctor')
+    .summary('check this machine as a sensor and say what to change')
+    .description(
+      'Looks at the machine, and with --interface at that interface and at what comes in there: ' +
+        'offloads that merge frames, rings, queues, MTU, mail, directions, tags, loss. Each ' +
+        'finding comes with the command against it. Nothing is changed.',
+    )
+    .option('--interface <if>', 'an interface to look at and to listen to')
+    .option('--seconds <n>', 'how long to listen, 0 for not at all', secondCount, 5)
+    .option('--config <file>', 'configuration, YAML; without it everything has its default')
+    .option('--debug', 'print stack traces')
+    .addHelpText('after', doctorHelp)
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import('./cli/doctor.js');
+      end(await doctor(options));
     });
 }
 

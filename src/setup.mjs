@@ -39,6 +39,8 @@ const systemPackages = {
     tcpreplay: ['tcpreplay'],
     tshark: ['tshark'],
     iproute2: ['ip'],
+    ethtool: ['ethtool'],
+    'util-linux': ['setpriv'],
     openssl: ['openssl'],
     zstd: ['zstd'],
     rsyslog: ['/usr/sbin/rsyslogd'],

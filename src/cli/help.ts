@@ -5,7 +5,7 @@ Exit status:
   0  done
   1  it failed; one line on standard error says what, where, and what to do
   2  the command line was wrong
-  3  done, and something was found (register lint)`;
+  3  done, and something was found (register lint, doctor)`;
 
 export const replayHelp = `
 The ports are 25, 465, 587 and 2525 unless --ports or the configuration says otherwise; any finds
@@ -45,4 +45,13 @@ A capture that cannot be read to its end is compared as far as it goes; the exit
 Examples:
   cp -r rules changed; $EDITOR changed/10-recipients.yaml
   mailweir rules backtest --rules changed --config mailweir.yaml monday.pcap tuesday.pcap
+${endings}`;
+
+export const doctorHelp = `
+Run it with the daemon's configuration, as the daemon's user. While it listens it takes everything,
+not only mail, so on a busy port a loss that it tells may not be the daemon's.
+
+Examples:
+  mailweir doctor
+  mailweir doctor --interface eth1 --seconds 30 --config mailweir.yaml
 ${endings}`;

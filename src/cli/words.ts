@@ -36,6 +36,12 @@ export function wholeOver0(option: string): (text: string) => number {
   };
 }
 
+export function secondCount(text: string): number {
+  const seconds = wholeNumber(text);
+  if (seconds >= 0 && seconds <= 3600) return seconds;
+  throw usage(`--seconds "${text}": give a whole number from 0 to 3600`);
+}
+
 /** Times real time, such as 1 or 0.5. */
 export function speedFactor(text: string): number {
   const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
