@@ -144,8 +144,13 @@ export class Engine {
   stop(): void {}
 
   stats(): Stats {
+    return statsOf(this.figures, Math.round(performance.now() - this.#began));
+  }
+
+  /** The counters of `figures.ts`, as they are now. */
+  get figures(): readonly Float64Array[] {
     this.count(this.#figures);
-    return statsOf([this.#figures], Math.round(performance.now() - this.#began));
+    return [this.#figures];
   }
 
   /** Writes all counters into `figures` (`figureCount` slots), for `statsOf`. */
@@ -163,6 +168,8 @@ export class Engine {
     figures[Figure.transactions] = this.#smtp.transactions;
     figures[Figure.gaps] = counters.gaps;
     figures[Figure.gapBytes] = counters.gapBytes;
+    figures[Figure.streamBytes] = counters.streamBytes;
+    figures[Figure.unseenBytes] = counters.unseenBytes;
     figures[Figure.evicted] = counters.evicted;
     figures[Figure.oneSided] = counters.oneSided;
     figures[Figure.outOfWindow] = counters.outOfWindow;

@@ -3,7 +3,7 @@
 // that `stats` events have; who counts is elsewhere.
 
 import { decodeCounterNames, skipReasonNames } from './decode/reason.js';
-import type { Stats } from './output/stats.js';
+import type { Stats, WorkerStats } from './output/stats.js';
 
 /** Slots. The last two are the first of as many slots as there are names. */
 export const Figure = {
@@ -28,8 +28,22 @@ export const Figure = {
   /** Connections in the table at present. */
   flowsOpen: 17,
   rowsDropped: 18,
-  frames: 19,
-  decode: 19 + skipReasonNames.length,
+  /** Connections that were open in workers that died, and how many workers did. */
+  flowsLost: 19,
+  restarts: 20,
+  /** Payload of connections of which both directions were seen, and what is missing of it. */
+  streamBytes: 21,
+  unseenBytes: 22,
+  /** Frames whose addresses the steering could not see. */
+  unsteered: 23,
+  /** Share of the ring that waits to be read, 0 to 1; times that it was full. */
+  ringFill: 24,
+  ringFull: 25,
+  interfacesDown: 26,
+  /** Frames that a worker had in hand when it died. */
+  framesLost: 27,
+  frames: 28,
+  decode: 28 + skipReasonNames.length,
 } as const;
 
 export const figureCount = Figure.decode + decodeCounterNames.length;
@@ -60,8 +74,37 @@ export function statsOf(workers: readonly Float64Array[], uptime_ms: number): St
     exhausted: sum[Figure.exhausted]!,
     time_backwards: sum[Figure.timeBackwards]!,
     rows_dropped: sum[Figure.rowsDropped]!,
+    lost_flows: sum[Figure.flowsLost]!,
+    lost_frames: sum[Figure.framesLost]!,
+    worker_restarts: sum[Figure.restarts]!,
+    stream_bytes: sum[Figure.streamBytes]!,
+    unseen_bytes: sum[Figure.unseenBytes]!,
+    flows_open: sum[Figure.flowsOpen]!,
+    ring_fill: Math.max(0, ...workers.map((figures) => figures[Figure.ringFill]!)),
+    ring_full: sum[Figure.ringFull]!,
+    unsteered: sum[Figure.unsteered]!,
+    ...(workers.length > 1 ? { workers: workers.map(workerStats) } : {}),
     decode: occurred(sum, Figure.decode, decodeCounterNames),
     uptime_ms,
+  };
+}
+
+function workerStats(figures: Float64Array): WorkerStats {
+  return {
+    packets: figures[Figure.packets]!,
+    bytes: figures[Figure.bytes]!,
+    decoded: figures[Figure.frames]!,
+    sessions: figures[Figure.sessions]!,
+    transactions: figures[Figure.transactions]!,
+    flows_open: figures[Figure.flowsOpen]!,
+    kernel_drops: figures[Figure.kernelDrops]!,
+    ring_fill: figures[Figure.ringFill]!,
+    ring_full: figures[Figure.ringFull]!,
+    interfaces_down: figures[Figure.interfacesDown]!,
+    evicted: figures[Figure.evicted]!,
+    rows_dropped: figures[Figure.rowsDropped]!,
+    lost_flows: figures[Figure.flowsLost]!,
+    worker_restarts: figures[Figure.restarts]!,
   };
 }
 

@@ -64,11 +64,27 @@ export class RowMerge {
 
   /**
    * Hands on every row whose turn has come. `bounds`, one for each worker and read before this
-   * call: all of its rows with a lower order are in its ring.
+   * call: all of its rows with a lower order are in its ring. Ends once `bytesMax` were handed on;
+   * gives how many were.
    */
-  flush(bounds: Float64Array): void {
-    for (let next = this.#next(bounds); next !== null; next = this.#next(bounds)) this.#keep(next);
+  flush(bounds: Float64Array, bytesMax: number): number {
+    let bytes = 0;
+    while (bytes < bytesMax) {
+      const next = this.#next(bounds);
+      if (next === null) break;
+      bytes += this.#keep(next);
+    }
     this.#handOn();
+    return bytes;
+  }
+
+  /** Throws away what is in the rings; gives the number of rows. */
+  drop(): number {
+    let rows = 0;
+    for (const head of this.#heads) {
+      for (; head.ready(); head.at += head.word(At.size)) rows++;
+    }
+    return rows;
   }
 
   /** The worker whose row is next; null while one that is behind may give an earlier one. */
@@ -83,7 +99,7 @@ export class RowMerge {
     return first !== null && first.double(At.order) < bound ? first : null;
   }
 
-  #keep(head: Head): void {
+  #keep(head: Head): number {
     const bytes = head.word(At.size) * 4;
     if (this.#used > portionBytes || this.#used + bytes > this.#area.byteLength) this.#handOn();
     if (bytes > this.#area.byteLength) this.#grow(bytes);
@@ -91,6 +107,7 @@ export class RowMerge {
     this.#bytes.set(head.pipe.bytes.subarray(from, from + bytes), this.#used);
     this.#used += bytes;
     head.at += bytes >> 2;
+    return bytes;
   }
 
   #grow(bytes: number): void {

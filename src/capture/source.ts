@@ -54,6 +54,29 @@ export interface SourceProblem {
   readonly packet: number;
 }
 
+/** A source cannot be used. The message is one line for people that names it. */
+export class CaptureError extends Error {
+  override readonly name = 'CaptureError';
+}
+
+/** The next batch; rejects with a `CaptureError`. */
+export async function nextOf(source: Source): Promise<FrameBatch | null> {
+  try {
+    return await source.next();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CaptureError(message.includes(source.name) ? message : `${source.name}: ${message}`);
+  }
+}
+
+/** One line about a source that ended before its real end, or null. */
+export function problemOf(source: Source): string | null {
+  if (source.problem === null) return null;
+  const { message, offset, packet } = source.problem;
+  const place = `at byte ${offset}, after packet ${packet}`;
+  return `${source.name}: ${message} (${place}; what came before is processed)`;
+}
+
 export interface Source {
   /** Name for people: the file's path as given, "standard input", or the interface. */
   readonly name: string;

@@ -1,35 +1,54 @@
 // What `mailweir run` listens with: the ring where it is there, else libpcap, as `capture.source`
-// says. It opens; what comes of the frames is for others.
+// says; and how many workers share the work. It plans; the workers open (capture/live.ts).
 
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
+import type { LivePlan } from '../capture/live.js';
 import { loadAddon } from '../capture/ring/addon.js';
-import { openRing } from '../capture/ring/open.js';
-import { confine, type RingOptions } from '../capture/ring/sockets.js';
-import type { Source } from '../capture/source.js';
+import { confine, openSockets, type RingOptions } from '../capture/ring/sockets.js';
 import type { CaptureConfig } from '../config.js';
 import { CommandError } from './fail.js';
 
+/** Rather few threads that have work than many that wake each other. */
+const workersMax = 64;
+
+/** What each worker listens to, and what to do when none does any more. */
+export interface Live {
+  readonly plans: readonly LivePlan[];
+  readonly close: () => void;
+}
+
 /**
- * Sources for these interfaces. One ring merges the frames of all of them by time; libpcap gives a
- * source each. Rings are open when this returns, libpcap opens later.
+ * Plans for workers that each listen to all interfaces. Rings are open when this returns, and
+ * privileges are given up; libpcap opens later.
  */
-export async function liveSources(
-  capture: CaptureConfig,
-  names: readonly string[],
-  log: Logger,
-): Promise<Source[]> {
+export function openLivePlans(capture: CaptureConfig, names: readonly string[], log: Logger): Live {
   const missing = capture.source === 'pcap' ? null : ringMissing(names);
-  if (capture.source !== 'pcap' && missing === null) {
-    const ring = openRing(names, ringOptions(capture));
-    confine(capture.user);
-    return [ring];
+  if (capture.source === 'ring' && missing !== null) {
+    throw new CommandError(`capture.source "ring": ${missing}`);
   }
-  if (capture.source === 'ring') throw new CommandError(`capture.source "ring": ${missing}`);
+  if (capture.source !== 'pcap' && missing === null) {
+    const sockets = openSockets(names, workersOf(capture), ringOptions(capture));
+    confine(capture.user);
+    const plans = sockets.plans.map((ring) => ({ kind: 'ring' as const, ring }));
+    return { plans, close: () => sockets.close() };
+  }
   if (missing !== null) log.info(`capturing with libpcap: ${missing}`);
-  const { openLivePcap } = await import('../capture/live-pcap.js');
+  if (typeof capture.workers === 'number' && capture.workers > 1) {
+    log.warn('libpcap cannot share an interface among workers: one does the work');
+  }
   const { ports, promiscuous } = capture;
   const filter = ports === 'any' ? {} : { ports };
-  return names.map((name) => openLivePcap(name, { ...filter, promiscuous }));
+  const plan = { kind: 'pcap' as const, interfaces: names, promiscuous, ...filter };
+  return { plans: [plan], close: () => {} };
+}
+
+/** One processor is left for the main thread. */
+function workersOf({ workers }: CaptureConfig): number {
+  return Math.min(
+    workers === 'auto' ? Math.max(1, availableParallelism() - 1) : workers,
+    workersMax,
+  );
 }
 
 /** Why there can be no ring, or null. */

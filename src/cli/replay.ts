@@ -4,13 +4,13 @@
 import { isatty } from 'node:tty';
 import type { RowSink } from '../batch/row.js';
 import { openCapture } from '../capture/open.js';
-import type { FrameBatch, Source } from '../capture/source.js';
+import { CaptureError, nextOf, problemOf, type Source } from '../capture/source.js';
 import type { Config } from '../config.js';
 import type { AlertSink, DecisionSink } from '../decide/decision.js';
-import { Engine } from '../engine.js';
+import { Engine, type EngineOptions } from '../engine.js';
 import { Out } from '../output/out.js';
 import { Progress } from '../output/progress.js';
-import { CommandError, complain, Exit } from './fail.js';
+import { complain, Exit } from './fail.js';
 import type { Judge, Law } from './judge.js';
 import type { Line } from './steered.js';
 import { type CommonOptions, settings } from './words.js';
@@ -39,7 +39,9 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
       ? await events(out, config)
       : await people(out, config, { toTerminal, judged: law !== null });
   const judge = law === null ? null : await judgeOf(law, report);
-  const work = new Replay(await lineOf(config, options.workers, judged(judge, report)), out, judge);
+  const engine = judge === null ? {} : { factsKey: replayKey };
+  const line = await lineOf(config, options.workers, judged(judge, report), engine);
+  const work = new Replay(line, out, judge);
   try {
     for (const file of files) {
       if (!out.closed) await work.file(file);
@@ -65,15 +67,9 @@ async function judgeOf(law: Law, sinks: AlertSink & DecisionSink): Promise<Judge
   return new Judge(law, { sinks });
 }
 
-/** Rows on their way to the report, past the judge where there is one. */
-interface Rows extends RowSink {
-  readonly judge: Judge | null;
-}
-
 /** Rows are judged before they are reported: an alert has its place among the events. */
-function judged(judge: Judge | null, report: RowSink): Rows {
+function judged(judge: Judge | null, report: RowSink): RowSink {
   return {
-    judge,
     rows: (area, length) => {
       judge?.rows(area, length);
       report.rows(area, length);
@@ -85,8 +81,12 @@ function judged(judge: Judge | null, report: RowSink): Rows {
 const replayKey = new Uint8Array(16);
 
 /** The engine in this thread, which is the least work in all; or threads, which take less time. */
-async function lineOf(config: Config, workers: number | undefined, sink: Rows): Promise<Line> {
-  const engine = sink.judge === null ? {} : { factsKey: replayKey };
+export async function lineOf(
+  config: Config,
+  workers: number | undefined,
+  sink: RowSink,
+  engine: EngineOptions = {},
+): Promise<Line> {
   if (workers === undefined) return new Engine(config, sink, engine);
   const { Steered } = await import('./steered.js');
   return new Steered(config, workers, sink, engine);
@@ -123,7 +123,7 @@ class Replay {
       await this.#read(source);
       problem = problemOf(source);
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
+      if (!(error instanceof CaptureError)) throw error;
       problem = error.message;
     }
     this.#progress.clear();
@@ -144,24 +144,6 @@ class Replay {
       await this.#progress.tick(source, batch.count);
     }
   }
-}
-
-/** The next batch. What is wrong with the source is told as a `CommandError` that names it. */
-export async function nextOf(source: Source): Promise<FrameBatch | null> {
-  try {
-    return await source.next();
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new CommandError(message.includes(source.name) ? message : `${source.name}: ${message}`);
-  }
-}
-
-/** One line about a source that ended before its real end, or null. */
-export function problemOf(source: Source): string | null {
-  if (source.problem === null) return null;
-  const { message, offset, packet } = source.problem;
-  const place = `at byte ${offset}, after packet ${packet}`;
-  return `${source.name}: ${message} (${place}; what came before is processed)`;
 }
 
 async function events(out: Out, config: Config): Promise<Report> {

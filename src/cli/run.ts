@@ -3,13 +3,15 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Source } from '../capture/source.js';
+import type { RowSink } from '../batch/row.js';
 import type { Config } from '../config.js';
-import { Engine } from '../engine.js';
+import { Figure, statsOf } from '../figures.js';
 import { Out } from '../output/out.js';
+import type { Death } from './crew.js';
 import { complain, Exit } from './fail.js';
+import type { Live } from './live.js';
 import type { Events, Office } from './office.js';
-import { nextOf, problemOf } from './replay.js';
+import { lineOf } from './replay.js';
 import { type CommonOptions, settings, usage } from './words.js';
 
 export interface RunOptions extends CommonOptions {
@@ -23,23 +25,45 @@ export interface RunOptions extends CommonOptions {
 
 /** Rows leave at least this often. */
 const flush_ms = 500;
-/** A source that always has packets gives way to signals and timers this often. */
-const yield_ms = 20;
 /** At the end, a reader that stopped reading is waited for this long. */
 const lastWords_ms = 2000;
+
+/** Where rows go, and where a slow reader holds them back; see `CrewOptions`. */
+interface Way {
+  readonly office: RowSink;
+  readonly drain: () => Promise<boolean>;
+}
+
+/** What gives rows: files in this thread, or workers that listen. */
+interface Packets {
+  /** Counters of each engine. */
+  readonly figures: readonly Float64Array[];
+  /** Runs until its sources end; gives a line for each that did so before its real end. */
+  run(): Promise<readonly string[]>;
+  /** Rows so far leave. */
+  flush(): void;
+  stop(): void;
+}
 
 /** Runs until a signal, the end of the file, or a failure; gives the exit status. */
 export async function run(options: RunOptions): Promise<number> {
   check(options);
   const config = await settings(options.config, undefined);
-  const live = options.replay === undefined;
   const log = await logger();
-  const sources = live ? await interfaces(options, config, log) : [await file(options, config)];
+  const names = options.replay === undefined ? interfaces(options, config) : [options.replay];
+  // First of all: privileges are given up as soon as the sockets are open.
+  const tap = options.replay === undefined ? await openTap(names, config, log) : null;
   const out = new Out({ path: options.output ?? '-', append: true });
   const events = options.format === 'eve' ? await eve(out, config, options) : quiet(log);
+  const live = tap !== null;
   const office = await judging(options, config, { events, log, observe: live });
-  const daemon = new Daemon(config, sources, { out, office, log, live });
-  return daemon.run();
+  const daemon = new Daemon(config, { out, office, log, live });
+  const drain = () => daemon.drain();
+  const packets = live
+    ? await listen(tap, config, { office, drain, log })
+    : await read(options, config, { office, drain });
+  log.info({ sources: names }, 'started');
+  return daemon.run(packets);
 }
 
 function check(options: RunOptions): void {
@@ -57,27 +81,46 @@ function check(options: RunOptions): void {
   }
 }
 
-async function interfaces(options: RunOptions, config: Config, log: Logger): Promise<Source[]> {
+function interfaces(options: RunOptions, config: Config): readonly string[] {
   const { capture } = config;
   const names = options.interface === undefined ? capture.interface : [options.interface];
-  if (names.length === 0) {
-    throw usage(
-      'run: nothing to listen on; give --interface IF, capture.interface in the file of ' +
-        '--config, or --replay FILE',
-    );
-  }
-  const { liveSources } = await import('./live.js');
-  return liveSources(capture, names, log);
+  if (names.length > 0) return names;
+  throw usage(
+    'run: nothing to listen on; give --interface IF, capture.interface in the file of ' +
+      '--config, or --replay FILE',
+  );
 }
 
-async function file(options: RunOptions, config: Config): Promise<Source> {
+async function openTap(names: readonly string[], config: Config, log: Logger): Promise<Live> {
+  const { openLivePlans } = await import('./live.js');
+  return openLivePlans(config.capture, names, log);
+}
+
+/** Workers that listen. Even one has a thread, so that a slow reader costs rows and no packets. */
+async function listen(
+  { plans, close }: Live,
+  config: Config,
+  { office, drain, log }: Way & { log: Logger },
+): Promise<Packets> {
+  const { Crew } = await import('./crew.js');
+  const died = (death: Death) => log.error(death, 'a worker died and is started again');
+  const factsKey = randomBytes(16);
+  return new Crew({ config, plans, close, sink: office, drain, died, factsKey });
+}
+
+/** A file, by the engine in this thread or by as many workers as the configuration names. */
+async function read(options: RunOptions, config: Config, way: Way): Promise<Packets> {
   const path = options.replay!;
   const { openCapture } = await import('../capture/open.js');
-  const { PacedSource } = await import('./pace.js');
+  const { PacedSource } = await import('../capture/pace.js');
+  const { Feed } = await import('./feed.js');
   // Between two rounds everything of the first one times out, so that each stands on its own.
   const gap = (config.flow.timeout_established_s + 1) * 1e6;
   const pace = { loop: options.loop ?? false, speed: options.speed ?? null, gap };
-  return new PacedSource(() => openCapture(path), pace);
+  const { workers } = config.capture;
+  const threads = workers === 'auto' ? undefined : workers;
+  const line = await lineOf(config, threads, way.office, { factsKey: randomBytes(16) });
+  return new Feed([new PacedSource(() => openCapture(path), pace)], line, way.drain);
 }
 
 async function logger(): Promise<Logger> {
@@ -127,34 +170,47 @@ interface Parts {
 
 class Daemon {
   readonly #config: Config;
-  readonly #sources: readonly Source[];
   readonly #parts: Parts;
-  readonly #engine: Engine;
+  readonly #began = performance.now();
+  #packets: Packets | null = null;
   #stopping = false;
+  /** When nobody waits for the reader of the events any more, by `performance.now`. */
+  #deadline = Number.POSITIVE_INFINITY;
   #failure: unknown = null;
 
-  constructor(config: Config, sources: readonly Source[], parts: Parts) {
+  constructor(config: Config, parts: Parts) {
     this.#config = config;
-    this.#sources = sources;
     this.#parts = parts;
-    this.#engine = new Engine(config, parts.office, { factsKey: randomBytes(16) });
   }
 
-  async run(): Promise<number> {
+  /** Where a slow reader of the events holds back the rows; false when it is given up. */
+  async drain(): Promise<boolean> {
+    const { out } = this.#parts;
+    const late = () => performance.now() > this.#deadline;
+    await out.drain(late);
+    if (out.closed) this.#stop();
+    return !out.closed && !late();
+  }
+
+  async run(packets: Packets): Promise<number> {
     const { out, log } = this.#parts;
+    this.#packets = packets;
     this.#listen();
     const every = (ms: number, work: () => void) => setInterval(() => this.#guard(work), ms);
     const timers = [
       every(flush_ms, () => this.#flush()),
       every(this.#config.stats.interval_s * 1000, () => this.#stats()),
     ];
-    log.info({ sources: this.#sources.map((source) => source.name) }, 'started');
-    await Promise.all(this.#sources.map((source) => this.#pump(source)));
+    let problems: readonly string[] = [];
+    try {
+      problems = await packets.run();
+    } catch (error) {
+      this.#failure ??= error;
+    }
     for (const timer of timers) clearInterval(timer);
     this.#guard(() => this.#end());
     await this.#parts.office.close(lastWords_ms);
     if (this.#failure !== null && !out.lost) throw this.#failure;
-    const problems = this.#sources.map(problemOf).filter((problem) => problem !== null);
     for (const problem of problems) complain(problem);
     log.info('stopped');
     return problems.length > 0 && !out.lost ? Exit.failed : Exit.done;
@@ -176,11 +232,13 @@ class Daemon {
   }
 
   #stop(): void {
+    if (this.#stopping) return;
     this.#stopping = true;
-    for (const source of this.#sources) source.close();
+    this.#deadline = performance.now() + lastWords_ms;
+    this.#packets?.stop();
   }
 
-  /** Work outside the pumps: its failure ends the daemon as theirs does. */
+  /** Work of timers and signals: its failure ends the daemon as that of the packets does. */
   #guard(work: () => void): void {
     try {
       work();
@@ -190,50 +248,29 @@ class Daemon {
     }
   }
 
-  async #pump(source: Source): Promise<void> {
-    try {
-      await this.#read(source);
-    } catch (error) {
-      this.#failure ??= error;
-      this.#stop();
-    }
-  }
-
-  async #read(source: Source): Promise<void> {
-    const { out } = this.#parts;
-    let yielded = performance.now();
-    while (!this.#stopping) {
-      const batch = await nextOf(source);
-      if (batch === null) return;
-      this.#engine.feed(batch);
-      await out.drain(() => this.#stopping);
-      if (out.closed) this.#stop();
-      const now = performance.now();
-      if (now - yielded < yield_ms) continue;
-      yielded = now;
-      await new Promise<void>((resume) => setImmediate(resume));
-    }
-  }
-
   #flush(): void {
-    this.#engine.flush();
-    this.#parts.office.tick(this.#engine.now);
+    this.#packets?.flush();
+    this.#parts.office.tick(this.#now);
     this.#parts.out.offer();
     if (this.#parts.out.closed) this.#stop();
   }
 
+  /** Microseconds of the latest packet of all. */
+  get #now(): number {
+    const figures = this.#packets?.figures ?? [];
+    return figures.reduce((time, each) => Math.max(time, each[Figure.now]!), 0);
+  }
+
   #stats(): void {
     const { office, out, live } = this.#parts;
-    const drops = this.#sources.reduce((sum, source) => sum + source.drops, 0);
-    const stats = { ...this.#engine.stats(), kernel_drops: drops };
-    const clock = live ? Date.now() * 1000 : 0;
-    office.stats(stats, Math.max(this.#engine.now, clock));
+    const figures = this.#packets?.figures ?? [];
+    const stats = statsOf(figures, Math.round(performance.now() - this.#began));
+    office.stats(stats, Math.max(this.#now, live ? Date.now() * 1000 : 0));
     out.offer();
   }
 
   #end(): void {
-    this.#engine.finish();
-    this.#parts.office.tick(this.#engine.now);
+    this.#parts.office.tick(this.#now);
     this.#stats();
     this.#parts.out.close(lastWords_ms);
   }

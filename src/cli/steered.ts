@@ -23,8 +23,12 @@ const rcptBytes = 512;
 export interface Line {
   /** Microseconds of the latest packet. */
   readonly now: number;
+  /** Counters, one for each engine. */
+  readonly figures: readonly Float64Array[];
   /** Takes a batch, which is borrowed until it answers. */
   feed(batch: FrameBatch): void | Promise<void>;
+  /** Rows so far go to the sink. */
+  flush(): void;
   /** The input is over; answers when every row is with the sink. */
   finish(): void | Promise<void>;
   stats(): Stats;
@@ -36,7 +40,7 @@ export class Steered implements Line {
   readonly #workers: readonly Worker[];
   readonly #slots: FrameSlots;
   readonly #merge: RowMerge;
-  readonly #figures: readonly Float64Array[];
+  readonly figures: readonly Float64Array[];
   readonly #began = performance.now();
   readonly #bounds: Float64Array;
   /** Frames before each batch that is not done, from batch number `#oldest` on. */
@@ -54,24 +58,22 @@ export class Steered implements Line {
     const orders = Array.from({ length: workers }, (_, index) => ({
       config: { ...config, flow },
       factsKey: options.factsKey,
-      index,
-      workers,
-      frames: this.#slots.memory,
+      work: { kind: 'share' as const, index, workers, frames: this.#slots.memory },
       rows: openPipeMemory(bytes),
       figures: new SharedArrayBuffer(figureCount * 8),
       bell: new SharedArrayBuffer(4),
     }));
-    this.#figures = orders.map(({ figures }) => new Float64Array(figures));
+    this.figures = orders.map(({ figures }) => new Float64Array(figures));
     this.#bounds = new Float64Array(workers);
     this.#merge = new RowMerge(
       orders.map(({ rows }) => new RowPipe(rows)),
       sink,
     );
-    this.#workers = orders.map((order) => this.#start(order));
+    this.#workers = orders.map((order, index) => this.#start(order, index));
   }
 
   get now(): number {
-    return this.#figures.reduce((latest, figures) => Math.max(latest, figures[Figure.now]!), 0);
+    return this.figures.reduce((latest, figures) => Math.max(latest, figures[Figure.now]!), 0);
   }
 
   async feed(batch: FrameBatch): Promise<void> {
@@ -81,6 +83,10 @@ export class Steered implements Line {
       this.#firsts.push(this.#slots.frames);
       from = this.#slots.publish(batch, from);
     } while (from < batch.count);
+    this.#take();
+  }
+
+  flush(): void {
     this.#take();
   }
 
@@ -96,25 +102,23 @@ export class Steered implements Line {
   }
 
   stats(): Stats {
-    return statsOf(this.#figures, Math.round(performance.now() - this.#began));
+    return statsOf(this.figures, Math.round(performance.now() - this.#began));
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #start(order: WorkerOrder): Worker {
+  #start(order: WorkerOrder, index: number): Worker {
     const worker = new Worker(new URL('../worker.js', import.meta.url), { workerData: order });
     const bell = new Int32Array(order.bell);
     worker.on('message', () => {
       Atomics.store(bell, 0, 0);
       this.#ring();
     });
-    worker.on('error', (error) => this.#fail(order.index, error.message));
+    worker.on('error', (error) => this.#fail(index, error.message));
     worker.on('exit', () => {
-      if (this.#slots.doneBy(order.index) <= this.#slots.published) {
-        this.#fail(order.index, 'it ended');
-      }
+      if (this.#slots.doneBy(index) <= this.#slots.published) this.#fail(index, 'it ended');
     });
     return worker;
   }
@@ -154,6 +158,6 @@ export class Steered implements Line {
     const passed = least - this.#oldest;
     this.#firsts.splice(0, passed);
     this.#oldest += passed;
-    this.#merge.flush(this.#bounds);
+    this.#merge.flush(this.#bounds, Number.POSITIVE_INFINITY);
   }
 }

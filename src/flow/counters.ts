@@ -12,6 +12,9 @@ export class FlowCounters {
   /** Stretches of bytes that were never seen, and their length. */
   gaps = 0;
   gapBytes = 0;
+  /** Payload of connections seen in both directions, without what is missing; then that. */
+  streamBytes = 0;
+  unseenBytes = 0;
   /** Connections given up for lack of room. */
   evicted = 0;
   /** Segments whose numbers lie outside any window. */

@@ -114,11 +114,9 @@ export class Flows {
 
   /** The input is over: every connection ends, the longest silent first. */
   finish(): void {
-    const w = this.#table.words;
     for (let slot = 0; slot < this.#table.extent; slot++) {
       if (!this.#table.isUsed(slot)) continue;
-      const told = this.#options.attempts || w[slot * Words.flow + F.session]! >= 0;
-      if (told) this.#expired.push(slot);
+      if (this.#tells(slot)) this.#expired.push(slot);
       else this.#drop(slot, FlowEnd.eof);
     }
     this.#expired.sort(this.#order);
@@ -161,9 +159,8 @@ export class Flows {
    * where the flows lie in the table, or in how many tables.
    */
   #expire(): void {
-    const w = this.#table.words;
     for (let slot = this.#wheel.due(this.now); slot >= 0; slot = this.#wheel.due(this.now)) {
-      if (this.#overdue(slot) && w[slot * Words.flow + F.session]! >= 0) {
+      if (this.#overdue(slot) && this.#tells(slot)) {
         this.#expired.push(slot);
         continue;
       }
@@ -177,6 +174,14 @@ export class Flows {
       this.#drop(slot, this.#endOf(slot, FlowEnd.timeout));
     }
     this.#expired.length = 0;
+  }
+
+  /** Whether the end of a flow may have a record; a flood's half-open ones have none. */
+  #tells(slot: number): boolean {
+    const w = this.#table.words;
+    const b = slot * Words.flow;
+    if ((w[b + F.state]! & S.closed) !== 0) return false;
+    return this.#options.attempts || w[b + F.session]! >= 0;
   }
 
   /** By the time of the last packet, then by the flow's number. */
@@ -455,6 +460,8 @@ export class Flows {
     const session = w[b + F.session]!;
     const last = this.#table.doubles[(b + F.last) >> 1]!;
     if ((state & 3) !== 3 && (state & S.payload) !== 0) this.counters.oneSided++;
+    // Of what is only counted, encrypted or not mail, nobody looks for gaps.
+    if ((state & (3 | S.opaque)) === 3) this.#countStreams(b);
     w[b + F.state]! |= S.closed;
     const printed = session >= 0 && this.#sink.end(session, how, last, state & 3);
     w[b + F.session] = -1;
@@ -467,6 +474,12 @@ export class Flows {
     if (!this.#options.attempts || this.#ports[w[b + F.ports]! & 0xffff] !== 1) return;
     const kind = this.#control.attempt(b);
     if (kind !== 0) this.#sink.attempt(slot, kind, (state >> S.syns) & 3);
+  }
+
+  #countStreams(b: number): void {
+    const d = this.#table.doubles;
+    this.counters.streamBytes += d[(b + F.halves + H.bytes) >> 1]!;
+    this.counters.streamBytes += d[(b + F.halves + Words.half + H.bytes) >> 1]!;
   }
 }
 

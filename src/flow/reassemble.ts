@@ -251,6 +251,7 @@ export class Reassembler {
     const half = b + F.halves + side * Words.half;
     this.#counters.gaps++;
     this.#counters.gapBytes += missing;
+    if ((w[b + F.state]! & 3) === 3) this.#counters.unseenBytes += missing;
     const chunk = this.#chunk;
     chunk.session = w[b + F.session]!;
     chunk.dir = side;

@@ -61,6 +61,11 @@ export class Out {
     return this.#lost;
   }
 
+  /** Bytes that wait to be written. */
+  get waiting(): number {
+    return this.#used;
+  }
+
   /** Takes the first `length` bytes of `bytes`. */
   write(bytes: Buffer, length: number): void {
     if (this.#closed) return;

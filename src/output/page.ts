@@ -85,6 +85,9 @@ function packets(stats: Stats, ink: Paint): string {
     lines.push(row(`skipped: ${reason}`, value, stats.packets, ink.warn));
   }
   if (stats.kernel_drops > 0) lines.push(`dropped by the kernel: ${count(stats.kernel_drops)}`);
+  if (stats.rows_dropped > 0) {
+    lines.push(ink.bad(`read, but no room to tell of it: ${count(stats.rows_dropped)}`));
+  }
   return block('Packets', lines, ink);
 }
 
@@ -104,6 +107,10 @@ function sessions(summary: Summary, stats: Stats, ink: Paint): string {
   ];
   const lost = `${counted(stats.reassembly_gaps, 'gap')} of ${size(stats.gap_bytes)} together`;
   if (stats.reassembly_gaps > 0) lines.push(`lost before it came here: ${lost}`);
+  const payload = stats.stream_bytes + stats.unseen_bytes;
+  if (stats.unseen_bytes > 0) {
+    lines.push(`loss, as TCP tells it: ${percent(stats.unseen_bytes, payload)} of the bytes`);
+  }
   if (stats.half_open > 0) lines.push(`besides, never opened: ${count(stats.half_open)}`);
   if (stats.other > 0) lines.push(`besides, not mail: ${count(stats.other)}`);
   if (stats.evicted > 0)

@@ -1,5 +1,23 @@
 // The figures of a `stats` event as the outputs need them. The engine gives them.
 
+/** What one packet worker counted. */
+export interface WorkerStats {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly decoded: number;
+  readonly sessions: number;
+  readonly transactions: number;
+  readonly flows_open: number;
+  readonly kernel_drops: number;
+  readonly ring_fill: number;
+  readonly ring_full: number;
+  readonly interfaces_down: number;
+  readonly evicted: number;
+  readonly rows_dropped: number;
+  readonly lost_flows: number;
+  readonly worker_restarts: number;
+}
+
 /** Counters since the start. The contracts name the keys that others may rely on. */
 export interface Stats {
   readonly packets: number;
@@ -32,6 +50,25 @@ export interface Stats {
   readonly time_backwards: number;
   /** Transactions and sessions that were read but could not be handed on. */
   readonly rows_dropped: number;
+  /** Connections and frames that packet workers had in hand when they died, and how many did. */
+  readonly lost_flows: number;
+  readonly lost_frames: number;
+  readonly worker_restarts: number;
+  /**
+   * Payload of connections of which both directions were seen, and what the acknowledgements and
+   * sequence numbers of the same say is missing of it: the loss between the wire and here.
+   */
+  readonly stream_bytes: number;
+  readonly unseen_bytes: number;
+  /** Connections in the tables at present. */
+  readonly flows_open: number;
+  /** Share of the fullest ring that waits to be read, 0 to 1; times that one was full. */
+  readonly ring_fill: number;
+  readonly ring_full: number;
+  /** Frames of a shared interface whose addresses could not be seen; worker 0 has them. */
+  readonly unsteered: number;
+  /** The main figures of each packet worker, where there is more than one. */
+  readonly workers?: readonly WorkerStats[];
   /** Facts of decoding beside the one reason, such as wrong checksums, those that occurred. */
   readonly decode: Readonly<Record<string, number>>;
   readonly uptime_ms: number;

@@ -4,7 +4,7 @@
 
 import { RowMerge } from '../../src/batch/merge.js';
 import { openPipeMemory, RowPipe } from '../../src/batch/pipe.js';
-import type { RowSink } from '../../src/batch/row.js';
+import { At, RowCursor, type RowSink } from '../../src/batch/row.js';
 import { FrameSlots } from '../../src/capture/share.js';
 import { FrameBatch, slack } from '../../src/capture/source.js';
 import type { Config } from '../../src/config.js';
@@ -21,6 +21,7 @@ export interface TimedFrame {
 /** What a run gave: events as text, and figures without the time that it took. */
 export interface Run {
   readonly text: string;
+  readonly rows: string;
   readonly stats: Stats;
 }
 
@@ -42,10 +43,15 @@ export function batchOf(frames: readonly TimedFrame[]): FrameBatch {
   return batch;
 }
 
-/** Events as they are written. */
+/** With it rows carry facts, and failed attempts have rows. */
+const factsKey = new Uint8Array(16);
+
+/** Events as they are written, and a line for each row, also those without an event. */
 export class Events {
   text = '';
-  readonly sink: RowSink = new EveWriter(
+  rows = '';
+  readonly #cursor = new RowCursor();
+  readonly #writer = new EveWriter(
     {
       write: (bytes, length) => {
         this.text += bytes.toString('utf8', 0, length);
@@ -53,15 +59,27 @@ export class Events {
     },
     { clear: true, sensor: undefined },
   );
+  readonly sink: RowSink = {
+    rows: (area, length) => {
+      this.#writer.rows(area, length);
+      const row = this.#cursor;
+      row.open(area, length);
+      while (row.next()) {
+        const { kind, time, clientPort, serverPort } = row;
+        const flow = [row.word(At.flowHigh), row.word(At.flowLow), row.word(At.facts)];
+        this.rows += `${[kind, time, clientPort, serverPort, ...flow].join(' ')}\n`;
+      }
+    },
+  };
 }
 
 /** The batches through one engine. */
 export function alone(config: Config, batches: readonly (readonly TimedFrame[])[]): Run {
   const events = new Events();
-  const engine = new Engine(config, events.sink);
+  const engine = new Engine(config, events.sink, { factsKey });
   for (const frames of batches) engine.feed(batchOf(frames));
   engine.finish();
-  return { text: events.text, stats: { ...engine.stats(), uptime_ms: 0 } };
+  return { text: events.text, rows: events.rows, stats: { ...engine.stats(), uptime_ms: 0 } };
 }
 
 /** Workers that take turns. */
@@ -81,11 +99,15 @@ export class Together {
     this.#pipes = Array.from({ length: workers }, () => new RowPipe(openPipeMemory(1 << 22)));
     this.#engines = this.#pipes.map(
       (pipe) =>
-        new Engine(config, {
-          rows: (area, length) => {
-            if (!pipe.write(area, length)) this.#lost++;
+        new Engine(
+          config,
+          {
+            rows: (area, length) => {
+              if (!pipe.write(area, length)) this.#lost++;
+            },
           },
-        }),
+          { factsKey },
+        ),
     );
     this.#ended = this.#engines.map(() => false);
     this.#merge = new RowMerge(this.#pipes, this.events.sink);
@@ -118,7 +140,7 @@ export class Together {
       if (this.#ended[worker]) return Number.POSITIVE_INFINITY;
       return this.#firsts[this.#slots.doneBy(worker)] ?? this.#slots.frames;
     });
-    this.#merge.flush(Float64Array.from(bounds));
+    this.#merge.flush(Float64Array.from(bounds), Number.POSITIVE_INFINITY);
   }
 
   finish(): Run {
@@ -134,6 +156,7 @@ export class Together {
       engine.count(slots);
       return slots;
     });
-    return { text: this.events.text, stats: statsOf(figures, 0) };
+    const { text, rows } = this.events;
+    return { text, rows, stats: statsOf(figures, 0) };
   }
 }

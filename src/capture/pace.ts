@@ -2,7 +2,7 @@
 // fast as they can, and the file may begin again for ever. It moves times; it reads no bytes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FrameBatch, type Source, type SourceProblem } from '../capture/source.js';
+import { FrameBatch, type Source, type SourceProblem } from './source.js';
 
 export interface PaceOptions {
   readonly loop: boolean;

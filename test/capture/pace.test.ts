@@ -1,8 +1,8 @@
 // The paced source: which frames come when, and that rounds follow each other in time.
 
 import { expect, it } from 'vitest';
+import { PacedSource } from '../../src/capture/pace.js';
 import { FrameBatch, type Source } from '../../src/capture/source.js';
-import { PacedSource } from '../../src/cli/pace.js';
 
 const gap = 5e6;
 
