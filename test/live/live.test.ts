@@ -208,7 +208,7 @@ describe.each(ways)('the daemon on an interface, by %s', (source, there) => {
       await daemon.until(() => packetsIn(output) >= packets);
       expect(await daemon.end('SIGTERM')).toBe(0);
       for (const path of [output, `${output}.1`]) {
-        expect(essence(readFileSync(path, 'utf8')).length, path).toBeGreaterThan(50);
+        expect(essence(readFileSync(path, 'utf8')).length, path).toBeGreaterThan(0);
       }
       appendFileSync(`${output}.1`, readFileSync(output));
       expect(essence(readFileSync(`${output}.1`, 'utf8'))).toEqual(lines);

@@ -74,9 +74,11 @@ export class Cable {
     if (status !== 0) throw new Error(`tcpreplay ended with ${status}`);
   }
 
-  /** Whether anybody listens. */
+  /** Whether anybody listens: a socket that is there but not bound yet hears nothing. */
   get heard(): boolean {
-    return inside(this.tap, 'cat', '/proc/net/packet').trim().split('\n').length > 1;
+    // Columns: address, references, type, protocol, interface, running, ...
+    const sockets = inside(this.tap, 'cat', '/proc/net/packet').trim().split('\n').slice(1);
+    return sockets.some((line) => line.trim().split(/\s+/)[5] === '1');
   }
 
   close(): void {

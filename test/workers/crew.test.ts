@@ -1,5 +1,5 @@
-// The workers of a live tap with real threads: one is killed, the main thread stands still, they are
-// told to stop. Each listens to a capture file that never ends, in the place of an interface. Needs
+// The workers of a live tap with real threads: one is killed, the main thread stands still, they
+// are told to stop. Each listens to a capture file that never ends, in the place of an interface. Needs
 // the compiled worker.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -149,6 +149,7 @@ describe('a crew', () => {
     watched = new Watched(2, { drain: async () => !deaf, rowBytes: 4 * 1024 * 1024 });
     await watched.until(() => watched!.rows > 100);
     deaf = true;
+    await pause(500);
     const asked = performance.now();
     await watched.end();
     expect(performance.now() - asked).toBeLessThan(6000);
