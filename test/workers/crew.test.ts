@@ -1,6 +1,6 @@
 // The workers of a live tap with real threads: one is killed, the main thread stands still, they
-// are told to stop. Each listens to a capture file that never ends, in the place of an interface. Needs
-// the compiled worker.
+// are told to stop. Each listens to a capture file that never ends, in the place of an interface.
+// Needs the compiled worker.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -149,7 +149,8 @@ describe('a crew', () => {
     watched = new Watched(2, { drain: async () => !deaf, rowBytes: 4 * 1024 * 1024 });
     await watched.until(() => watched!.rows > 100);
     deaf = true;
-    await pause(500);
+    const { packets } = watched.stats;
+    await watched.until(() => watched!.stats.packets > packets + 50_000);
     const asked = performance.now();
     await watched.end();
     expect(performance.now() - asked).toBeLessThan(6000);
