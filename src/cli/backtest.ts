@@ -3,13 +3,13 @@
 
 import type { RowSink } from '../batch/row.js';
 import { openCapture } from '../capture/open.js';
+import { CaptureError, nextOf, problemOf } from '../capture/source.js';
 import type { Config } from '../config.js';
 import type { Decision } from '../decide/decision.js';
 import { Engine } from '../engine.js';
 import { addressText, count, counted, moment, span, wrap } from '../output/text.js';
-import { CommandError, complain, Exit } from './fail.js';
+import { complain, Exit } from './fail.js';
 import { Judge, type Law, lawOf } from './judge.js';
-import { nextOf, problemOf } from './replay.js';
 import { settings } from './words.js';
 
 export interface BacktestOptions {
@@ -89,7 +89,7 @@ async function feed(engine: Engine, files: readonly string[]): Promise<number> {
       problem = problemOf(source);
       source.close();
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
+      if (!(error instanceof CaptureError)) throw error;
       problem = error.message;
     }
     if (problem === null) continue;
