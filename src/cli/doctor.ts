@@ -50,12 +50,14 @@ function demand(config: Config) {
 async function listen(config: Config, name: string, seconds: number): Promise<Finding[]> {
   const { observe } = await import('./observe.js');
   const { pino } = await import('pino');
-  const { liveSources } = await import('./live.js');
+  const { openLive } = await import('../capture/live.js');
+  const { openLivePlans } = await import('./live.js');
   const quiet = pino({ level: 'silent' });
   let source: Source | undefined;
   try {
-    const all = withCapture(config, { ports: 'any' });
-    [source] = await liveSources(all.capture, [name], quiet);
+    const all = withCapture(config, { ports: 'any', workers: 1 });
+    const { plans } = openLivePlans(all.capture, [name], quiet);
+    [source] = openLive(plans[0]!).sources;
     return await observe(source!, name, seconds, config);
   } catch (error) {
     source?.close();
