@@ -81,7 +81,7 @@ export class Steady {
     const end = seqAdd(p.seq, length);
     if (seqDiff(end, w[half + H.furthest]!) > 0) w[half + H.furthest] = end;
     this.#reassembler.now = now;
-    this.#reassembler.accept(slot, side, p, p.seq);
+    this.#reassembler.next(slot, side, p);
     return true;
   }
 

@@ -2,6 +2,7 @@
 // for detectors a keyed hash of its Message-ID. No byte of it is kept, but those two headers' for
 // as long as it takes to read them.
 
+import type { Chunk } from '../flow/sink.js';
 import { decodeSubject } from './encoded-word.js';
 import { labelOf } from './label.js';
 import { type Store, T, TxBit, X } from './store.js';
@@ -89,6 +90,25 @@ export class Body {
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! += stop - from;
     this.header(t, bytes, from, stop);
     return end;
+  }
+
+  /**
+   * The short way of nearly every chunk of a message: its header is behind us, no line begins at
+   * the chunk's first byte, nothing of it was lost, and no line of the chunk begins with a dot.
+   * True if the chunk was counted; if not, nothing was changed.
+   */
+  skip(s: number, t: number, c: Chunk): boolean {
+    if (t < 0) return false;
+    const sw = this.#store.sessions.words;
+    const tw = this.#store.transactions.words;
+    const state = sw[s + X.lineState]!;
+    if ((tw[t + T.bits]! & TxBit.gapInData) !== 0 || tw[t + T.headerState] !== Head.done)
+      return false;
+    if ((state !== At.middle && state !== At.cr) || c.to - c.from < 2) return false;
+    if (c.bytes[c.from] === lineFeed || findLineDot(c.bytes, c.from, c.to) >= 0) return false;
+    sw[s + X.lineState] = stateBehind(c.bytes, c.from, c.to);
+    this.#store.transactions.doubles[(t + T.bytes) >> 1]! += c.to - c.from;
+    return true;
   }
 
   /** Whether CRLF, dot, CRLF stands in [from, to), behind a dot line of `dotLine` bytes. */

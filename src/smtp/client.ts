@@ -52,6 +52,10 @@ export class ClientReader {
   feed(c: Chunk): number {
     const s = c.session;
     const w = this.#store.sessions.words;
+    if (w[s + X.clientMode] === Mode.data && this.#body.skip(s, w[s + X.clientTx]!, c)) {
+      w[s + X.gapAck] = c.ack;
+      return c.to;
+    }
     this.#ack = c.ack;
     this.#time = c.time;
     this.#segment = c;

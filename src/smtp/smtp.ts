@@ -102,10 +102,14 @@ export class Smtp implements StreamSink {
       const read = this.#server.feed(c);
       return read >= 0 && this.#isForeign(s) ? -1 : read;
     }
-    const next = this.store.sessions.words[s + X.serverNext]!;
-    if (this.store.has(s, Bit.serverSeen) && seqDiff(c.ack, next) >= 0) {
-      this.#server.close(s, c.time, c.sides);
-      this.#dialogue.clientSpeaks(s, c.ack, c.time);
+    const w = this.store.sessions.words;
+    // Only something unfinished or lost makes it matter that the client has heard all there is.
+    const open = (w[s + X.bits]! & Bit.resync) | w[s + X.serverMode]! | w[s + X.serverLine + 2]!;
+    if (open !== 0 && this.store.has(s, Bit.serverSeen)) {
+      if (seqDiff(c.ack, w[s + X.serverNext]!) >= 0) {
+        this.#server.close(s, c.time, c.sides);
+        this.#dialogue.clientSpeaks(s, c.ack, c.time);
+      }
     }
     return this.#client.feed(c);
   }
