@@ -21,23 +21,10 @@ import type { FlowCounters } from './counters.js';
 import type { PagePool } from './pages.js';
 import { Chunk, FlowAnomaly, type StreamSink } from './sink.js';
 import { F, type FlowTable, H, S, Words } from './table.js';
-import { Waiting } from './waiting.js';
+import { patience, Waiting } from './waiting.js';
 
 /** A distance above this is a stray or forged number, not a window (RFC 7323 allows 2^30). */
 const distanceMax = 1 << 25;
-
-/** How long to wait for bytes that may still come. Packets are the flow's own. */
-export const patience = {
-  /** A hole that the other side acknowledged: only a late copy can fill it. */
-  acknowledgedPackets: 16,
-  acknowledged: 300e3,
-  /** Nothing is known of the other side. */
-  oneSided: 3e6,
-  /** Lost on its way and to be sent again (RFC 6298 backs off to a minute). */
-  network: 30e6,
-  /** Pages a direction may hold before it must give way. */
-  pages: 128,
-} as const;
 
 export class Reassembler {
   readonly #table: FlowTable;
@@ -69,13 +56,7 @@ export class Reassembler {
     }
     let from = p.payloadFrom;
     if (ahead === 0 && this.#isFirst(b, side, p) && this.#awaited(b, side, p.ack) === 0) {
-      const chunk = this.#chunk;
-      chunk.bytes = p.bytes;
-      chunk.from = from;
-      chunk.to = p.payloadTo;
-      chunk.ack = p.ack;
-      chunk.time = p.time;
-      from = this.#deliver(slot, side);
+      from = this.#hand(slot, side, p);
       if (from < 0) return;
       if (from === p.payloadTo) {
         const cut = p.payloadLength - (p.payloadTo - p.payloadFrom);
@@ -105,14 +86,19 @@ export class Reassembler {
       this.accept(slot, side, p, p.seq);
       return;
     }
+    const read = this.#hand(slot, side, p);
+    if (read >= 0 && read !== p.payloadTo) this.#keep(slot, side, p, read, p.seq);
+  }
+
+  /** Hands a packet's payload to the sink from where it lies; gives how far it was read. */
+  #hand(slot: number, side: number, p: Packet): number {
     const chunk = this.#chunk;
     chunk.bytes = p.bytes;
     chunk.from = p.payloadFrom;
     chunk.to = p.payloadTo;
     chunk.ack = p.ack;
     chunk.time = p.time;
-    const read = this.#deliver(slot, side);
-    if (read >= 0 && read !== p.payloadTo) this.#keep(slot, side, p, read, p.seq);
+    return this.#deliver(slot, side);
   }
 
   /** Whether nothing of the side waits, but what lies behind this whole segment. */

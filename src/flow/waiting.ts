@@ -11,6 +11,19 @@ import { type FlowTable, H } from './table.js';
 /** Bytes that are shown at once to a sink that waits: a window without scaling. */
 const gatherMax = 65536;
 
+/** How long to wait for bytes that may still come. Packets are the flow's own. */
+export const patience = {
+  /** A hole that the other side acknowledged: only a late copy can fill it. */
+  acknowledgedPackets: 16,
+  acknowledged: 300e3,
+  /** Nothing is known of the other side. */
+  oneSided: 3e6,
+  /** Lost on its way and to be sent again (RFC 6298 backs off to a minute). */
+  network: 30e6,
+  /** Pages a direction may hold before it must give way. */
+  pages: 128,
+} as const;
+
 export class Waiting {
   readonly #table: FlowTable;
   readonly #pages: PagePool;
