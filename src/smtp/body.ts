@@ -107,6 +107,7 @@ export class Body {
     if ((state !== At.middle && state !== At.cr) || c.to - c.from < 2) return false;
     if (c.bytes[c.from] === lineFeed || findLineDot(c.bytes, c.from, c.to) >= 0) return false;
     sw[s + X.lineState] = stateBehind(c.bytes, c.from, c.to);
+    sw[s + X.gapAck] = c.ack;
     this.#store.transactions.doubles[(t + T.bytes) >> 1]! += c.to - c.from;
     return true;
   }

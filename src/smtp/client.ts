@@ -7,7 +7,7 @@ import { Arguments } from './arguments.js';
 import { BareEnd } from './bare-end.js';
 import type { Body } from './body.js';
 import type { Dialogue } from './dialogue.js';
-import { Mode } from './mode.js';
+import { Mode, waits } from './mode.js';
 import { Bit, E, type Store, T, TxBit, X } from './store.js';
 import type { TlsReader } from './tls.js';
 import { endsEnvelope, isCommand, isStrong, startsCommand, Verb, verbOf } from './verb.js';
@@ -52,10 +52,7 @@ export class ClientReader {
   feed(c: Chunk): number {
     const s = c.session;
     const w = this.#store.sessions.words;
-    if (w[s + X.clientMode] === Mode.data && this.#body.skip(s, w[s + X.clientTx]!, c)) {
-      w[s + X.gapAck] = c.ack;
-      return c.to;
-    }
+    if (w[s + X.clientMode] === Mode.data && this.#body.skip(s, w[s + X.clientTx]!, c)) return c.to;
     this.#ack = c.ack;
     this.#time = c.time;
     this.#segment = c;
@@ -132,16 +129,12 @@ export class ClientReader {
         return this.#data(s, c, at);
       case Mode.bdat:
         return this.#chunk(s, c, at);
-      case Mode.waitData:
-      case Mode.waitAuth:
-      case Mode.waitTls:
-        return at;
       case Mode.tlsDue:
         return this.#tlsDue(s, c, at);
       case Mode.hello:
         return this.#tls.feed(s, c.bytes, at, c.to) ? -1 : c.to;
       default:
-        return this.#line(s, mode, c, at);
+        return waits(mode) ? at : this.#line(s, mode, c, at);
     }
   }
 

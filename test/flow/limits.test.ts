@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { PagePool } from '../../src/flow/pages.js';
-import { patience } from '../../src/flow/reassemble.js';
 import { FlowTable } from '../../src/flow/table.js';
+import { patience } from '../../src/flow/waiting.js';
 import { Cells } from '../../src/lib/cells.js';
 import { Random } from '../../src/lib/random.js';
 import { limitsOf } from '../../src/limits.js';

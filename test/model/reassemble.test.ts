@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tcp } from '../../src/decode/packet.js';
 import { Flows } from '../../src/flow/flows.js';
 import { PagePool, pageBytes } from '../../src/flow/pages.js';
-import { patience } from '../../src/flow/reassemble.js';
+import { patience } from '../../src/flow/waiting.js';
 import { Random } from '../../src/lib/random.js';
 import { flowDefaults, segment } from '../flow/segments.js';
 import { type Rules, Twin } from './twin.js';
