@@ -196,7 +196,10 @@ function peer(side: Side): Side {
 }
 
 /** The frames of several conversations as one pcap file, in order of time. */
-export function pcapOf(conversations: readonly Conversation[], link = 1): Buffer {
+export function pcapOf(
+  conversations: readonly { readonly frames: readonly Frame[] }[],
+  link = 1,
+): Buffer {
   const frames = conversations.flatMap((conversation) => conversation.frames);
   frames.sort((a, b) => a.time - b.time);
   return Buffer.concat([pcapHeader(link), ...frames.map((f) => pcapRecord(f.time, f.bytes))]);

@@ -142,7 +142,13 @@ export class Crew {
     await this.#take();
     if (this.#failure !== null) throw this.#failure;
     this.#seats[0]!.before[Figure.rowsDropped]! += this.#merge.drop();
-    return this.#seats.flatMap((seat) => seat.problems ?? []);
+    // What one of them says of an interface the others say, too, with other figures behind it.
+    const lines = new Map<string, string>();
+    for (const line of this.#seats.flatMap((seat) => seat.problems ?? [])) {
+      const what = line.split(' (', 1)[0]!;
+      if (!lines.has(what)) lines.set(what, line);
+    }
+    return [...lines.values()];
   }
 
   /** Workers leave their rows by themselves. */

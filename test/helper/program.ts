@@ -37,8 +37,10 @@ export class Daemon {
   stdout = '';
   stderr = '';
 
-  constructor(words: readonly string[]) {
-    this.child = spawn(process.execPath, [program, ...words]);
+  /** `before` is a command that starts it, such as `ip netns exec NAME`. */
+  constructor(words: readonly string[], before: readonly string[] = []) {
+    const [command, ...rest] = [...before, process.execPath, program, ...words] as [string];
+    this.child = spawn(command, rest);
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
