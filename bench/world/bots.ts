@@ -56,6 +56,8 @@ export interface BotOptions {
   /** Sends only to the ISP's own servers, as a stranger. */
   readonly inbound?: boolean;
   readonly others?: number;
+  /** Instead of what its family calls itself. */
+  readonly helo?: string;
 }
 
 /** A spam bot. */
@@ -66,7 +68,7 @@ export function bot(scene: Scene, o: BotOptions): Actor {
     : rng.pick(tongues);
   const self = new Sender(scene, {
     address: o.address,
-    helo: tongue.helo(o.address),
+    helo: o.helo ?? tongue.helo(o.address),
     manners: tongue.manners,
   });
   const begin = rng.float() * Math.max(0, length - Math.min(length, (o.most / o.rate) * hour));
@@ -217,6 +219,7 @@ function guess(n: number): string {
 /** Many addresses of one /24, each sending little, all by the same pattern. */
 export function snowshoe(scene: Scene, block: string, count: number): Actor {
   const { rng } = scene;
+  const name = rng.pick(['mta#.best-deals.example', 'out#.news-club.example', 'm#.offer.example']);
   const actors = Array.from({ length: count }, (_, at) => {
     const address = `${block}.${at + 1}`;
     const perDay = rng.between(20, 150);
@@ -230,6 +233,7 @@ export function snowshoe(scene: Scene, block: string, count: number): Actor {
       recipients: 1,
       polite: true,
       inbound: true,
+      helo: name.replace('#', String(at + 1)),
     };
     return bot({ ...scene }, o);
   });

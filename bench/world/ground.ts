@@ -86,15 +86,15 @@ export class Domains {
   constructor(rng: Rng, count: number, space: Range) {
     const taken = new Set<number>();
     const free = (block: number) => {
-      let at = block * 254 + rng.int(254);
-      while (taken.has(at)) at = (at + 1) % 62_000;
-      taken.add(at);
-      return space.at(at);
+      let host = rng.int(serversOfBlock);
+      while (taken.has(block * 254 + host)) host = (host + 1) % serversOfBlock;
+      taken.add(block * 254 + host);
+      return space.at(block * 254 + host);
     };
     this.all = Array.from({ length: count }, (_, at): Domain => {
       // The first ones are large providers with several servers, as most mail goes to such.
       const servers = at < 6 ? 6 : rng.between(1, 2);
-      const block = (at * 7919) % 244;
+      const block = (at * 7919) % blocks;
       return {
         name: `d${at}.example`,
         servers: Array.from({ length: servers }, () => free(block)),
@@ -125,7 +125,10 @@ export class Domains {
   }
 }
 
-const outside = ['198.19.0.0/16', '198.51.100.0/24', '192.0.2.0/24'].map((cidr) => new Range(cidr));
+/** Everybody else: 250 networks of 254, in each first the servers of mail domains. */
+const outside = new Range('198.19.0.0/16');
+const blocks = 250;
+const serversOfBlock = 60;
 
 /** The large ISP of the evaluation: a /16, of which 16,000 dynamic homes. */
 export function largeGround(rng: Rng): Ground {
@@ -139,7 +142,7 @@ export function largeGround(rng: Rng): Ground {
     infrastructure: new Range('198.18.104.0/24'),
     housing: new Range('198.18.112.0/20'),
     dynamic6: '2001:db8:25:4',
-    domains: new Domains(rng, 600, outside[0]!),
+    domains: new Domains(rng, 600, outside),
   };
 }
 
@@ -155,13 +158,14 @@ export function smallGround(rng: Rng): Ground {
     infrastructure: new Range('203.0.113.240/28'),
     housing: new Range('203.0.113.160/27'),
     dynamic6: '2001:db8:25:4',
-    domains: new Domains(rng, 60, outside[0]!),
+    domains: new Domains(rng, 60, outside),
   };
 }
 
-/** An address outside, for clients: not one of a mail server. */
+/** An address outside, for clients: not one of a mail domain, and few of them in each /24. */
 export function strangerAt(n: number): string {
-  return n % 5 === 0 ? outside[1]!.at(n / 5) : outside[0]!.at(62_100 + (n % 2000));
+  const host = serversOfBlock + (Math.floor(n / blocks) % (254 - serversOfBlock));
+  return outside.at(((n * 61) % blocks) * 254 + host);
 }
 
 /** Address of IPv6 customer `n`, a /64 of its own. */

@@ -57,6 +57,7 @@ export const dayMix: Mix = {
   foreignServers: 400,
   foreignNewsletters: 12,
   fastBots: 10,
+  wideBots: 3,
   slowBots: 10,
   cleanListBots: 4,
   postfixBots: 4,

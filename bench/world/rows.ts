@@ -29,6 +29,8 @@ interface Meaning {
 }
 
 const wordsKept = 200_000;
+/** `flow.timeout_half_open_s` of the configuration's defaults, in microseconds. */
+const halfOpenLife = 30_000_000;
 
 export class TalkRows {
   readonly #encoder: RowEncoder;
@@ -83,10 +85,11 @@ export class TalkRows {
     }
   }
 
-  #put(row: Row): void {
+  /** Writes a row when it is time, `later` microseconds behind the time it tells. */
+  #put(row: Row, later = 0): void {
     this.#rows = (this.#rows + 1) | 0;
     this.#waiting.set(this.#rows, row);
-    this.#heap.push(row.time, this.#rows);
+    this.#heap.push(row.time + later, this.#rows);
   }
 
   #base(talk: Talk): RowBase {
@@ -129,7 +132,9 @@ export class TalkRows {
     const time = base.started + lasts;
     const sides = attempt === 1 ? 3 : 1;
     const none = { handshake: false, facts: false };
-    this.#put({ ...base, ...none, kind: 'attempt', time, sides, attempt, syns });
+    // That nobody answers is known when the flow stage gives up waiting.
+    const later = attempt === 1 ? 0 : halfOpenLife;
+    this.#put({ ...base, ...none, kind: 'attempt', time, sides, attempt, syns }, later);
     return time;
   }
 

@@ -8,11 +8,13 @@ import type { Letter, Talk } from './talk.js';
 /** What is wrong with a source; null for the innocent. */
 export type Guilt =
   | 'bot-fast'
+  | 'bot-wide'
   | 'bot-slow'
   | 'bot-clean-list'
   | 'bot-postfix'
   | 'bot-hidden'
   | 'bot-submission'
+  | 'bot-foreign'
   | 'harvester'
   | 'snowshoe'
   | 'relay'

@@ -1,6 +1,7 @@
 // The world outside, as it comes in: honest servers and newsletters, and those who knock, guess
 // passwords and try whether anybody relays.
 
+import { word } from '../generate/pool.js';
 import { mailOf, Sender } from './sender.js';
 import {
   type Actor,
@@ -20,7 +21,7 @@ export function foreignServer(scene: Scene, address: string): Actor {
   const { rng, inbound, spread, length } = scene;
   const self = new Sender(scene, {
     address,
-    helo: `mx.f${rng.int(9999)}.example`,
+    helo: `${rng.pick(['mx', 'mail', 'smtp', 'out'])}.${word(rng)}${word(rng)}.example`,
     tls: rng.spread(0.3, 0.95),
   });
   const unknown = rng.share(rng.spread(...spread.unknown));
@@ -28,7 +29,7 @@ export function foreignServer(scene: Scene, address: string): Actor {
     for (const start of arrivals(rng, rng.spread(0.3, 15), length)) {
       const mails = Array.from({ length: 1 + rng.geometric(0.75, 3) }, () =>
         mailOf(rng, {
-          from: `${person(rng)}@${self.helo.slice(3)}`,
+          from: `${person(rng)}@${self.helo.split('.').slice(1).join('.')}`,
           domain: 'isp.example',
           recipients: [person(rng)],
           answer: () => (rng.chance(unknown) ? 'unknown' : rng.chance(0.02) ? 'full' : 'ok'),
@@ -44,7 +45,11 @@ export function foreignServer(scene: Scene, address: string): Actor {
 /** A newsletter from outside, with a clean or a stale list. */
 export function foreignNewsletter(scene: Scene, address: string, stale: boolean): Actor {
   const { rng, inbound, spread, length } = scene;
-  const self = new Sender(scene, { address, helo: `n${rng.int(999)}.news.example`, tls: 0.4 });
+  const self = new Sender(scene, {
+    address,
+    helo: `news.${word(rng)}${word(rng)}.example`,
+    tls: 0.4,
+  });
   const gone = stale ? rng.spread(...spread.stale) : rng.spread(0.004, 0.02);
   const copies = Math.round(rng.spread(40, 600));
   const talks = function* () {

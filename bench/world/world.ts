@@ -65,6 +65,8 @@ export interface Mix {
   readonly foreignServers: number;
   readonly foreignNewsletters: number;
   readonly fastBots: number;
+  /** Fast ones with a hundred recipients a message. */
+  readonly wideBots: number;
   readonly slowBots: number;
   readonly cleanListBots: number;
   readonly postfixBots: number;
@@ -243,7 +245,7 @@ class Maker {
           fail: rng.spread(...spread.fastFail),
           rate: rng.spread(...spread.fastRate),
           most: 400,
-          recipients: n % 5 === 4 ? 100 : n % 5 === 3 ? 6 : 1,
+          recipients: n % 4 === 3 ? 6 : 1,
           known: rng.spread(0.02, 0.4),
         };
         return bot(scene, { ...common, ...more(scene, n) });
@@ -258,6 +260,10 @@ class Maker {
     this.#each(
       mix.fastBots,
       make('bot-fast', () => ({})),
+    );
+    this.#each(
+      mix.wideBots,
+      make('bot-wide', () => ({ recipients: 100 })),
     );
     this.#each(mix.slowBots, make('bot-slow', slow));
     this.#each(mix.cleanListBots, make('bot-clean-list', clean));
@@ -290,7 +296,7 @@ class Maker {
     this.#each(mix.foreignBots, (scene) => {
       const fail = scene.rng.spread(...spread.fastFail);
       const rate = scene.rng.spread(...spread.slowRate) * 4;
-      const who = { address: this.#stranger(), guilt: 'bot-fast', own: false } as const;
+      const who = { address: this.#stranger(), guilt: 'bot-foreign', own: false } as const;
       return bot(scene, { ...who, fail, rate, most: 120, recipients: 2, inbound: true });
     });
     this.#each(mix.snowshoes, (scene, n) => snowshoe(scene, `198.19.${253 + n}`, 60));

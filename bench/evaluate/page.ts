@@ -1,0 +1,279 @@
+// The tables of an evaluation, as they stand in bench/README.md.
+
+import { row, table } from '../tables.js';
+import type { Guilt } from '../world/source.js';
+import { precisionAt, quantile, upperBound, wilson } from './intervals.js';
+import { claims, listable } from './meaning.js';
+import type { Found, Paid, Tally } from './tally.js';
+
+function percent(hits: number, all: number): string {
+  if (all === 0) return '-';
+  const [low, high] = wilson(hits, all);
+  const text = (share: number) => (share * 100).toFixed(1);
+  return `${text(hits / all)} (${text(low)}-${text(high)})`;
+}
+
+function three(values: readonly number[], digits = 0): string {
+  if (values.length === 0) return '-';
+  const most = Math.max(...values);
+  return [quantile(values, 0.5), quantile(values, 0.9), most]
+    .map((value) => value.toFixed(digits))
+    .join(' / ');
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+const others = ['relay', 'relay-user', 'compromised', 'snowshoe', 'prober', 'scanner'] as const;
+const order: readonly Guilt[] = [...listable, ...others];
+
+/** Who was found, and how soon. */
+export function foundTable(tally: Tally): string {
+  const lines = [
+    row('source', 'source-days', 'an alert names it, %', 'limited or blocked, %', 'blocked, %'),
+    row('---', '--:', '--:', '--:', '--:'),
+  ];
+  const more: string[] = [
+    row('source', 'delivered before', 'refused before', 's to alert', 's to list'),
+    row('---', '--:', '--:', '--:', '--:'),
+  ];
+  for (const guilt of order) {
+    const found = tally.found.get(guilt);
+    if (!found) continue;
+    const { sourceDays: all } = found;
+    lines.push(
+      row(
+        guilt,
+        all,
+        percent(found.alerted, all),
+        percent(found.listed, all),
+        percent(found.blocked, all),
+      ),
+    );
+    if (listable.includes(guilt)) more.push(timing(guilt, found));
+  }
+  return [
+    table('Share of source-days, with Wilson 95 % intervals.', lines),
+    table(
+      'Recipients that a source reached, and that were refused to it, before it was limited or ' +
+        'blocked (median / 90th percentile / most), and seconds from its first session.',
+      more,
+    ),
+  ].join('\n');
+}
+
+function timing(guilt: Guilt, found: Found): string {
+  const { delivered, refused, toAlert, toList } = found;
+  return row(guilt, three(delivered), three(refused), three(toAlert), three(toList));
+}
+
+/** Who paid without guilt. */
+export function paidTable(tally: Tally): string {
+  const head = ['source-days', 'limited or blocked', 'per 100,000 (95 % bound)'];
+  const lines = [
+    row('innocent population', ...head, 'hours per 1,000 source-days', 'by'),
+    row('---', '--:', '--:', '--:', '--:', '---'),
+    ...[...tally.paid].sort().map(([name, paid]) => paidRow(name, paid)),
+    paidRow('**all**', total(tally)),
+  ];
+  const roles = [
+    row('role', ...head, 'hours per 1,000 source-days', 'by'),
+    row('---', '--:', '--:', '--:', '--:', '---'),
+    ...[...tally.roles].sort().map(([name, paid]) => paidRow(name, paid)),
+  ];
+  return [
+    table(
+      'Innocent sources that held at least one session, by population. The bound is the exact ' +
+        'one-sided 95 % limit that so many source-days allow.',
+      lines,
+    ),
+    table('The same by role.', roles),
+  ].join('\n');
+}
+
+function total(tally: Tally): Paid {
+  const all: Paid = { sourceDays: 0, listed: 0, held: 0, rules: new Map() };
+  for (const paid of tally.paid.values()) {
+    all.sourceDays += paid.sourceDays;
+    all.listed += paid.listed;
+    all.held += paid.held;
+    for (const [rule, count] of paid.rules) all.rules.set(rule, (all.rules.get(rule) ?? 0) + count);
+  }
+  return all;
+}
+
+function paidRow(name: string, paid: Paid): string {
+  const scale = 100_000 / paid.sourceDays;
+  const bound = upperBound(paid.listed) * scale;
+  const rate = `${(paid.listed * scale).toFixed(1)} (${bound.toFixed(1)})`;
+  const held = ((paid.held * 1000) / paid.sourceDays).toFixed(2);
+  const by = [...paid.rules].map(([rule, count]) => `${rule} ${count}`).join(', ');
+  return row(name, paid.sourceDays, paid.listed, rate, held, by);
+}
+
+/** What each detector said, by source-day. */
+export function detectorTable(tally: Tally): string {
+  const lines = [
+    row('rule', 'right', 'wrong', 'precision, %', 'recall, %', 'F1', 'wrong about'),
+    row('---', '--:', '--:', '--:', '--:', '--:', '---'),
+  ];
+  for (const [rule, { guilty, innocent }] of [...tally.said].sort()) {
+    const claim = claims[rule];
+    const wrongs = [...innocent].filter(([name]) => !claim?.holds?.test(name));
+    const held = sum(innocent.values()) - sum(wrongs.map(([, count]) => count));
+    const right = sum(guilty.values()) + held;
+    const wrong = sum(wrongs.map(([, count]) => count));
+    const meant = claim?.finds ?? [];
+    const all = sum(meant.map((guilt) => tally.found.get(guilt)?.sourceDays ?? 0));
+    const hits = sum(meant.map((guilt) => guilty.get(guilt) ?? 0));
+    const precision = right / (right + wrong);
+    const recall = hits / all;
+    const f1 = all === 0 ? '-' : ((2 * precision * recall) / (precision + recall)).toFixed(3);
+    const about = wrongs.map(([name, count]) => `${name} ${count}`).join(', ');
+    lines.push(
+      row(rule, right, wrong, percent(right, right + wrong), percent(hits, all), f1, about),
+    );
+  }
+  return table(
+    'Alerts by source-day. Right: the source is guilty, or what the rule claims is true of it ' +
+      '(an unregistered server, a device that mails by itself). Recall is over the kinds of ' +
+      'guilt that the rule is there for.',
+    lines,
+  );
+}
+
+/** Ours beside the baselines, and precision at several prevalences. */
+export function methodTable(tally: Tally): string {
+  const lines = [
+    row(
+      'method',
+      'fast bots, %',
+      'slow bots, %',
+      'all that must be listed, %',
+      'innocent source-days listed',
+      'refused before (median / 90th / most), fast',
+      'precision at 1 in 10,000',
+      '1 in 1,000',
+      '1 in 100',
+    ),
+    row('---', '--:', '--:', '--:', '--:', '--:', '--:', '--:', '--:'),
+  ];
+  const innocents = sum([...tally.paid.values()].map(({ sourceDays }) => sourceDays));
+  const days = (guilt: Guilt) => tally.found.get(guilt)?.sourceDays ?? 0;
+  const all = sum(listable.map(days));
+  for (const [name, method] of tally.methods) {
+    const hits = (guilt: Guilt) => method.found.get(guilt) ?? 0;
+    const caught = sum(listable.map(hits));
+    const wrong = sum(method.paid.values());
+    const precision = (prevalence: number) =>
+      precisionAt(prevalence, caught / all, wrong / innocents).toFixed(3);
+    lines.push(
+      row(
+        name,
+        percent(hits('bot-fast'), days('bot-fast')),
+        percent(hits('bot-slow'), days('bot-slow')),
+        percent(caught, all),
+        `${wrong} of ${innocents.toLocaleString('en-US')}`,
+        three(method.refused),
+        precision(1e-4),
+        precision(1e-3),
+        precision(1e-2),
+      ),
+    );
+  }
+  return table(
+    'The fused verdict (limited or blocked) beside simpler methods on the same traffic. ' +
+      'Precision is computed from both rates for the prevalence named: that of a world is made up.',
+    lines,
+  );
+}
+
+/** Sources that must be listed and were, and innocents that were. */
+function outcome(tally: Tally): string[] {
+  const of = (kinds: readonly Guilt[]) => {
+    const all = sum(kinds.map((guilt) => tally.found.get(guilt)?.sourceDays ?? 0));
+    const hits = sum(kinds.map((guilt) => tally.found.get(guilt)?.listed ?? 0));
+    return percent(hits, all);
+  };
+  const { listed, sourceDays, held } = total(tally);
+  const blocked = sum([...tally.found.values()].map((found) => found.blocked));
+  return [
+    of(['bot-fast']),
+    of(['bot-slow']),
+    of(listable),
+    blocked.toLocaleString('en-US'),
+    `${listed} of ${sourceDays.toLocaleString('en-US')}`,
+    ((held * 1000) / sourceDays).toFixed(2),
+  ];
+}
+
+const outcomeHead = [
+  'fast bots, %',
+  'slow bots, %',
+  'all that must be listed, %',
+  'guilty blocked',
+  'innocent source-days listed',
+  'hours per 1,000 innocent source-days',
+];
+
+export interface NoisyResult {
+  readonly name: string;
+  readonly tally: Tally;
+  readonly stats: readonly (Readonly<Record<string, unknown>> | null)[];
+}
+
+/** What noise on the mirror costs, and who pays. */
+export function noiseTable(results: readonly NoisyResult[]): string {
+  const cover = ['sessions', 'one-sided, %', 'transactions', 'bytes missing'];
+  const lines = [
+    row('mirror', ...outcomeHead, ...cover),
+    row('---', ...[...outcomeHead, ...cover].map(() => '--:')),
+  ];
+  for (const { name, tally, stats } of results) {
+    const all = (field: string) => sum(stats.map((one) => Number(one?.[field] ?? 0)));
+    const oneSided = ((100 * all('one_sided')) / Math.max(1, all('flows'))).toFixed(1);
+    const seen = [all('sessions'), oneSided, all('transactions'), all('gap_bytes')];
+    lines.push(row(name, ...outcome(tally), ...seen));
+  }
+  return table(
+    'Synthetic; not field-validated. One hour of a smaller world as packets through ' +
+      '`mailweir replay --config`, with what the mirror does to them. Shares are of source-hours.',
+    lines,
+  );
+}
+
+/** What each idea of the rules is worth. */
+export function ablationTable(
+  results: readonly { readonly name: string; readonly tally: Tally }[],
+): string {
+  const lines = [
+    row('rules', ...outcomeHead, 'listed innocents'),
+    row('---', ...outcomeHead.map(() => '--:'), '---'),
+  ];
+  for (const { name, tally } of results) {
+    const wrong = [...tally.paid]
+      .filter(([, paid]) => paid.listed > 0)
+      .map(([population, paid]) => `${population} ${paid.listed}`);
+    lines.push(row(name, ...outcome(tally), wrong.join(', ')));
+  }
+  return table(
+    'Synthetic; not field-validated. Days of rows, one idea taken out at a time.',
+    lines,
+  );
+}
+
+/** Open relays: what was proved of whom. */
+export function relayText(tally: Tally): string {
+  const { clear, confirmed, others, innocent, wrong } = tally.relays;
+  const list = (map: Map<string, number>) =>
+    [...map].map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
+  return (
+    `Open relays with at least three mails in clear on both legs: ${clear}, confirmed ` +
+    `${confirmed}. Other relays by proof: ${list(others)}. Innocents with any relay finding: ` +
+    `${list(innocent)}; confirmed: ${list(wrong)}. Innocents behind shared addresses that were ` +
+    `listed for a neighbour: ${tally.collateral}.\n`
+  );
+}
