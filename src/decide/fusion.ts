@@ -15,6 +15,8 @@ export interface Mark {
   /** Microseconds: the first finding of a row without a day's pause, and the latest one. */
   readonly first: number;
   readonly last: number;
+  /** It is over: it counts for nothing until it comes again, which is then the second time. */
+  readonly cleared: boolean;
 }
 
 /** The same strong evidence again counts as a second kind after this, and within this. */
@@ -81,7 +83,8 @@ export const markLife = twiceWithin;
 /** The mark of a rule after one more finding. */
 export function marked(before: Mark | undefined, finding: Finding): Mark {
   const fresh = before === undefined || finding.time - before.last > twiceWithin;
-  return { finding, first: fresh ? finding.time : before.first, last: finding.time };
+  const first = fresh ? finding.time : before.first;
+  return { finding, first, last: finding.time, cleared: false };
 }
 
 /**
@@ -91,8 +94,9 @@ export function marked(before: Mark | undefined, finding: Finding): Mark {
  */
 export function fuse(marks: readonly Mark[], fresh: Finding, usedUntil: number): Verdict | null {
   let best: Verdict | null = null;
-  for (const mark of marks) {
-    const verdict = judge(mark, marks, fresh, usedUntil);
+  const open = marks.filter(({ cleared }) => !cleared);
+  for (const mark of open) {
+    const verdict = judge(mark, open, fresh, usedUntil);
     if (verdict !== null && (best === null || rank(verdict) > rank(best))) best = verdict;
   }
   return best;
@@ -159,6 +163,8 @@ function corroborating(by: Mark, marks: readonly Mark[]): Mark[] {
   return marks.filter((other) => {
     const { id } = other.finding.rule;
     if (!any.includes(id) || kinds.has(family(id))) return false;
+    // What a stranger may have forged, or half was seen of, speaks for nothing else.
+    if (!other.finding.handshake || other.finding.degraded) return false;
     if (!together(by, other, within) || !independent(other.finding, by.finding)) return false;
     return kinds.add(family(id));
   });

@@ -20,7 +20,8 @@ export const guardWords = {
   'shared-address': 'the address is shared by several customers, and most of them are innocent',
   'circuit-breaker': 'more was to be blocked at once than can be right',
   'mode-limit': 'the mode allows limits only',
-  'observe-period': 'this rule is new here and only observes in its first days',
+  'observe-period':
+    'this rule only observes for now: it is new here, or a person took back what it said',
 } as const;
 
 export type Guard = keyof typeof guardWords;

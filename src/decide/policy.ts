@@ -19,6 +19,7 @@ import {
 } from './guards.js';
 import { climb, day, renewed } from './ladder.js';
 import { type Source, Sources } from './sources.js';
+import { Wrongs } from './wrongs.js';
 
 /** Sources that are remembered without an open entry, and open entries at most. */
 const sourcesMax = 65_536;
@@ -31,6 +32,9 @@ const renewalShare = 0.1;
 const inboundPorts = [25, 465, 587];
 /** An appeal that comes at once is decided within a day (detection.md 5.3). */
 const appealTime = day;
+/** After a release: levels that are forgiven, and how long the same rule only observes. */
+const levelsForgiven = 2;
+const grace = day;
 /** Shares of bytes lost and of connections with both sides, beyond which nobody is blocked. */
 const lossMax = 0.01;
 const symmetryMin = 0.8;
@@ -75,6 +79,7 @@ export class Policy implements FindingSink {
   readonly #sources = new Sources(sourcesMax);
   readonly #ends = new Heap<Source>();
   readonly #breaker = new Breaker();
+  readonly #wrongs = new Wrongs();
   #options: PolicyOptions;
   #now = Number.NEGATIVE_INFINITY;
   /** How often each guard held something back. */
@@ -117,6 +122,24 @@ export class Policy implements FindingSink {
     }
   }
 
+  /**
+   * A person takes an entry back (detection.md 5.3): two levels are forgiven, and for a day the
+   * same rule only observes this source. `wrong`: the entry should never have been; a rule with
+   * three of these in a week only observes from then on, until its text changes. False if there is
+   * no such entry.
+   */
+  release(id: string, now: number, wrong: boolean): boolean {
+    const source = this.#sources.open.find(({ entry }) => entry?.id === id);
+    const entry = source?.entry;
+    if (source === undefined || !entry) return false;
+    source.level = Math.max(0, source.level - levelsForgiven);
+    source.graceRule = entry.rule.id;
+    source.graceUntil = now + grace;
+    if (wrong) this.#wrongs.add(entry.rule.sha256, now);
+    this.#end(source, 'released', now);
+    return true;
+  }
+
   /** Time runs on, in microseconds: what is due expires, at the time when it was due. */
   tick(now: number): void {
     while (this.#ends.least <= now) {
@@ -137,7 +160,7 @@ export class Policy implements FindingSink {
     }
     const standing = this.#options.standing(finding.subject, finding.time);
     if (finding.state === 'clears') {
-      this.#sources.find(standing.cidr)?.forget(finding.rule.id);
+      this.#sources.find(standing.cidr)?.clear(finding.rule.id);
       return;
     }
     const source = this.#sources.at(standing.cidr, finding);
@@ -164,7 +187,10 @@ export class Policy implements FindingSink {
       handshake: by.handshake,
       degraded: by.degraded || loss > lossMax || symmetry < symmetryMin,
       mode: lowerMode(mode, by.rule.mode),
-      observing: observing?.(by.rule.sha256, finding.time) ?? false,
+      observing:
+        (observing?.(by.rule.sha256, finding.time) ?? false) ||
+        (by.rule.id === source.graceRule && finding.time < source.graceUntil) ||
+        this.#wrongs.suspended(by.rule.sha256),
       // An entry that is there already is no new block.
       breaker: () =>
         source.entry?.action === 'block' ||
@@ -256,7 +282,8 @@ export class Policy implements FindingSink {
     let { level } = source;
     let length = (verdict.words.for ?? usualLimit.for) * 1e6;
     if (outcome.action === 'block') ({ level, length } = climb(verdict.words, source.level));
-    source.level = level;
+    // What was only observed is no step of the ladder.
+    if (!outcome.guards.includes('observe-period')) source.level = level;
     source.length = length;
     const entry = this.#entry(source, basis, {
       until: renewed(now, now, now, length),
@@ -266,7 +293,7 @@ export class Policy implements FindingSink {
     source.entry = { ...entry, explanation: explainDecision(entry, verdict) };
     this.#sources.hold(source);
     this.#ends.add(source.entry.until, source);
-    this.#tell(source.entry, now);
+    this.#tell(source.entry);
   }
 
   #extend(source: Source, basis: Basis): void {
@@ -290,11 +317,10 @@ export class Policy implements FindingSink {
 
   #change(entry: Decision, state: DecisionState, now: number): void {
     const changed: Decision = { ...entry, state, time: now };
-    this.#tell({ ...changed, explanation: explainChange(changed) }, now);
+    this.#tell({ ...changed, explanation: explainChange(changed) });
   }
 
-  #tell(decision: Decision, now: number): void {
-    this.#now = Math.max(this.#now, now);
+  #tell(decision: Decision): void {
     this.counters[decision.state satisfies DecisionState] += 1;
     this.#decisions.decision(decision);
   }

@@ -23,6 +23,9 @@ export class Source {
   /** What is left of the level of the last block, and when that ended: all before is used up. */
   level = 0;
   blockEnded = Number.NEGATIVE_INFINITY;
+  /** After a person released it: the rule that only observes, and until when. */
+  graceRule = '';
+  graceUntil = Number.NEGATIVE_INFINITY;
   readonly #marks = new Map<string, Mark>();
 
   constructor(cidr: string, { subject, time }: Finding) {
@@ -51,8 +54,10 @@ export class Source {
     }
   }
 
-  forget(rule: string): void {
-    this.#marks.delete(rule);
+  /** What a rule said is over. */
+  clear(rule: string): void {
+    const mark = this.#marks.get(rule);
+    if (mark !== undefined) this.#marks.set(rule, { ...mark, cleared: true });
   }
 }
 

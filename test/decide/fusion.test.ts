@@ -82,6 +82,31 @@ const table: readonly (readonly [string, Given, string[]])[] = [
     ],
     ['added limit', 'extended limit'],
   ],
+  [
+    'refusals, all clear, and refusals again',
+    [
+      [rules.refusals],
+      [rules.refusals, { ...at(20 * minute), state: 'clears' }],
+      [rules.refusals, at(40 * minute)],
+    ],
+    ['added limit', 'added block', 'released limit'],
+  ],
+  [
+    'a second kind that may be forged',
+    [
+      [rules.forgery, { handshake: false }],
+      [rules.refusals, at(minute)],
+    ],
+    ['added limit'],
+  ],
+  [
+    'a second kind of which half was seen',
+    [
+      [rules.forgery, { degraded: true }],
+      [rules.refusals, at(minute)],
+    ],
+    ['added limit'],
+  ],
   ['dialect alone', [[rules.dialect]], []],
   ['a forged envelope alone', [[rules.forgery]], []],
   ['a rate alone', [[rules.rate, { evidence: { times_limit: 2 } }]], ['added limit']],

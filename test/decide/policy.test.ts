@@ -223,7 +223,8 @@ describe('guards', () => {
   ];
 
   it.each(lowered)('%s: a block is held to a limit', (guard, standing, change, mode) => {
-    const trial = new Trial(standing, { mode }).give(...both(start, '203.0.113.9', change));
+    const trial = new Trial(standing, { mode });
+    trial.give(finding(rules.dialect), finding(rules.refusals, change));
     expect(trial.said).toEqual(['added limit']);
     expect(trial.decisions[0]).toMatchObject({ guards: [guard], mode });
   });
@@ -303,6 +304,50 @@ describe('guards', () => {
     expect(trial.said).toEqual(['added block', 'added limit', 'released block']);
     trial.policy.use({ ...base, mode: 'observe' } as PolicyOptions, start + minute);
     expect(trial.said.at(-1)).toBe('released limit');
+  });
+});
+
+describe('release by a person', () => {
+  it('forgives two levels, and for a day the same rule only observes', () => {
+    const trial = new Trial();
+    let time = start;
+    for (let round = 0; round < 3; round++) {
+      trial.give(...both(time));
+      time = trial.decisions.at(-1)!.until + 1;
+    }
+    trial.give(...both(time));
+    expect(trial.decisions.at(-1)!.level).toBe(4);
+    expect(trial.policy.release('bl_none', time, false)).toBe(false);
+    expect(trial.policy.release(trial.decisions.at(-1)!.id, time + minute, false)).toBe(true);
+    expect(trial.said.at(-1)).toBe('released block');
+    trial.give(...both(time + hour));
+    const observed = trial.decisions.at(-1)!;
+    expect(observed).toMatchObject({ state: 'added', mode: 'observe', guards: ['observe-period'] });
+    trial.policy.tick(observed.until);
+    trial.give(...both(time + 26 * hour));
+    expect(trial.decisions.at(-1)).toMatchObject({ state: 'added', mode: 'enforce', level: 3 });
+  });
+
+  it('three that were wrong within a week make a rule observe, and others go on', () => {
+    const trial = new Trial();
+    for (let n = 0; n < 3; n++) {
+      trial.give(...both(start + n * day, `203.0.113.${n}`));
+      trial.policy.release(trial.decisions.at(-1)!.id, start + n * day, true);
+    }
+    trial.give(...both(start + 3 * day, '203.0.113.9'));
+    expect(trial.decisions.at(-1)).toMatchObject({ mode: 'observe' });
+    trial.give(finding(rules.direct, { source: '203.0.113.50', time: start + 3 * day }));
+    expect(trial.decisions.at(-1)).toMatchObject({ mode: 'enforce', action: 'limit' });
+  });
+
+  it('three in more than a week do not', () => {
+    const trial = new Trial();
+    for (let n = 0; n < 3; n++) {
+      trial.give(...both(start + n * 4 * day, `203.0.113.${n}`));
+      trial.policy.release(trial.decisions.at(-1)!.id, start + n * 4 * day, true);
+    }
+    trial.give(...both(start + 13 * day, '203.0.113.9'));
+    expect(trial.decisions.at(-1)).toMatchObject({ mode: 'enforce' });
   });
 });
 
