@@ -9,6 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Generated, generate, presets } from './generate/traffic.js';
+import { liveTables } from './live.js';
 import {
   allocated,
   type Comparison,
@@ -101,6 +102,39 @@ class Report {
     return table('Peak memory of a replay in which all sessions are open at once.', lines);
   }
 
+  /** Capture from an interface against tcpdump. */
+  async live(): Promise<string> {
+    for (const name of ['tcpreplay', 'chrt', 'ip', 'sysctl']) {
+      if (!(await installed(name))) throw new Error(`the part live needs ${name}`);
+    }
+    if (process.getuid?.() !== 0) throw new Error('the part live needs root');
+    const capture = this.#capture('ordinary', 1000);
+    const top = Number.POSITIVE_INFINITY;
+    const costRate = this.#quick ? 50_000 : 100_000;
+    const [rates, costs] = await liveTables({
+      capture: capture.path,
+      frames: capture.frames,
+      runs: this.#quick ? 1 : this.#runs,
+      rates: this.#quick ? [50_000, top] : [200_000, 400_000, 800_000, top],
+      listeners: ['run ring', 'run pcap', 'count ring', 'count pcap', 'tcpdump'],
+      costRate,
+      warm: this.#quick ? 30_000 : 300_000,
+      folder: this.#folder,
+      say,
+    });
+    const first = table(
+      '`mailweir run` with one thread and a ring of 64 MiB, and `tcpdump -B 65536 -w /dev/null`, ' +
+        'in turn, over the capture `ordinary` sent by tcpreplay on a veth pair; both warm.',
+      rates!,
+    );
+    const second = table(
+      'Processor time of the listening process and its children for each packet, at ' +
+        `${costRate} a second; up to three runs each.`,
+      costs!,
+    );
+    return `${first}\n${second}\n${machine({ quick: this.#quick, runs: this.#runs })}`;
+  }
+
   /** Every micro bench, one process each. */
   async micro(): Promise<string> {
     const folder = fileURLToPath(new URL('micro/', import.meta.url));
@@ -172,7 +206,9 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-const parts = ['replay', 'allocation', 'memory', 'micro'] as const;
+const parts = ['replay', 'allocation', 'memory', 'micro', 'live'] as const;
+/** These need root and minutes, and are run only when they are named. */
+const byName: readonly string[] = ['live'];
 type Part = (typeof parts)[number];
 
 function isPart(name: string): name is Part {
@@ -191,10 +227,10 @@ async function main(flags: Flags): Promise<void> {
   try {
     const report = new Report(folder, flags);
     for (const part of parts) {
-      if (flags.only !== undefined && flags.only !== part) continue;
+      if (flags.only === undefined ? byName.includes(part) : flags.only !== part) continue;
       fill(readme, part, await report[part]());
     }
-    fill(readme, 'machine', machine(flags));
+    if (flags.only !== 'live') fill(readme, 'machine', machine(flags));
     say(`written: ${readme}`);
   } finally {
     if (given === undefined) rmSync(folder, { recursive: true, force: true });

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as frame from '../../bench/generate/frame.js';
 import { generate, presets } from '../../bench/generate/traffic.js';
+import { Cable } from '../../bench/netns.js';
 import { checkMachine, offloads, ringSize, spread } from '../../src/capture/check.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { has, pcap } from '../capture/captures.js';
 import { mailweir, program } from '../helper/program.js';
-import { Cable } from './netns.js';
 
 describe('what ethtool says', () => {
   const features = (gro: string, lro: string) =>

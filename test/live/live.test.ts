@@ -19,11 +19,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { generate, presets } from '../../bench/generate/traffic.js';
+import { Cable } from '../../bench/netns.js';
 import { writeDemo } from '../../bench/world/demo.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { has } from '../capture/captures.js';
 import { eventsIn, mailweir, program } from '../helper/program.js';
-import { Cable } from './netns.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-live-'));
 const file = (name: string): string => join(folder, name);

@@ -16,10 +16,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate, presets } from '../../bench/generate/traffic.js';
+import { Cable } from '../../bench/netns.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { has } from '../capture/captures.js';
 import { eventsIn, program } from '../helper/program.js';
-import { Cable } from './netns.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-user-'));

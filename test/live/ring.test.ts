@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { generate, presets } from '../../bench/generate/traffic.js';
+import { Cable } from '../../bench/netns.js';
 import { writeDemo } from '../../bench/world/demo.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { filterProgram } from '../../src/capture/ring/programs.js';
@@ -19,7 +20,6 @@ import { has, pcap } from '../capture/captures.js';
 import { corpus, mutated } from '../capture/corpus.js';
 import { eventsIn, mailweir } from '../helper/program.js';
 import type { FrameLine, Order } from './listener.js';
-import { Cable } from './netns.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-ring-'));
 const file = (name: string): string => join(folder, name);

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { pcapOf } from '../../bench/generate/conversation.js';
 import { everyKind } from '../../bench/generate/every.js';
+import { Cable } from '../../bench/netns.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { Random } from '../../src/lib/random.js';
 import type { Stats } from '../../src/output/stats.js';
 import { has } from '../capture/captures.js';
 import { Daemon, eventsIn, mailweir } from '../helper/program.js';
-import { Cable } from './netns.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-two-'));
 const capture = join(folder, 'every.pcap');

@@ -16,6 +16,12 @@ export class Cable {
   /** The other fibre of an optical tap, once `double` has laid it. */
   readonly tapSecond = `${own}tj`;
   readonly wireSecond = `${own}wj`;
+  readonly #before: readonly string[];
+
+  /** `before` are words in front of each sender, such as those that give it a priority. */
+  constructor(before: readonly string[] = []) {
+    this.#before = before;
+  }
 
   open(): void {
     const spaces = [this.tap, this.wire];
@@ -57,6 +63,18 @@ export class Cable {
     await this.#replay(['-q', '-i', this.wireInterface, `--pps=${rate}`, capture]);
   }
 
+  /**
+   * The same from memory, or only the first frames; as fast as it can where the rate is infinite.
+   * Gives the rate that it reached.
+   */
+  async blast(capture: string, rate: number, limit?: number): Promise<number> {
+    const speed = Number.isFinite(rate) ? `--pps=${rate}` : '--topspeed';
+    const some = limit === undefined ? [] : [`--limit=${limit}`];
+    const words = ['--preload-pcap', '-i', this.wireInterface, speed, ...some, capture];
+    const said = await this.#replay(words);
+    return Number(/([\d.]+) pps/.exec(said)?.[1] ?? Number.NaN);
+  }
+
   /** Sends clients' frames over the first cable and servers' over the second, in their order. */
   async sendSplit(capture: string, rate: number): Promise<void> {
     const cache = `${capture}.cache`;
@@ -66,19 +84,26 @@ export class Cable {
     await this.#replay([...words, capture]);
   }
 
-  async #replay(words: readonly string[]): Promise<void> {
-    const sender = spawn('ip', ['netns', 'exec', this.wire, 'tcpreplay', ...words], {
-      stdio: 'ignore',
+  /** Gives what tcpreplay says. */
+  async #replay(words: readonly string[]): Promise<string> {
+    const all = ['netns', 'exec', this.wire, ...this.#before, 'tcpreplay', ...words];
+    const sender = spawn('ip', all, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    sender.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
     });
-    const status = await new Promise((resolve) => sender.once('exit', resolve));
+    const status = await new Promise((resolve) => sender.once('close', resolve));
     if (status !== 0) throw new Error(`tcpreplay ended with ${status}`);
+    return said;
   }
 
-  /** Whether anybody listens: a socket that is there but not bound yet hears nothing. */
+  /** Whether anybody listens: a packet socket that runs, for frames of every protocol. */
   get heard(): boolean {
-    // Columns: address, references, type, protocol, interface, running, ...
-    const sockets = inside(this.tap, 'cat', '/proc/net/packet').trim().split('\n').slice(1);
-    return sockets.some((line) => line.trim().split(/\s+/)[5] === '1');
+    const lines = inside(this.tap, 'cat', '/proc/net/packet').trim().split('\n').slice(1);
+    return lines.some((line) => {
+      const [, , , protocol, , running] = line.trim().split(/\s+/);
+      return protocol === '0003' && running === '1';
+    });
   }
 
   close(): void {
