@@ -9,7 +9,7 @@ import { complain, Exit, explain } from './cli/fail.js';
 import { doctorHelp, endings, replayHelp, runHelp } from './cli/help.js';
 import { addRegister } from './cli/register-words.js';
 import type { ReplayOptions } from './cli/replay.js';
-import { addRules } from './cli/rules-words.js';
+import { addCheck, addRules } from './cli/rules-words.js';
 import type { RunOptions } from './cli/run.js';
 import { oneOf, portList, secondCount, speedFactor, workerCount } from './cli/words.js';
 import { load } from './lib/commonjs.js';
@@ -51,6 +51,7 @@ function describe(end: (status: number) => void): Commander {
   addRegister(program, end);
   addRules(program, end);
   addDoctor(program, end);
+  addCheck(program, end);
   return program;
 }
 

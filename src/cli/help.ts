@@ -5,7 +5,7 @@ Exit status:
   0  done
   1  it failed; one line on standard error says what, where, and what to do
   2  the command line was wrong
-  3  done, and something was found (register lint, doctor)`;
+  3  done, and something was found (check, rules test, register lint, doctor)`;
 
 export const replayHelp = `
 The ports are 25, 465, 587 and 2525 unless --ports or the configuration says otherwise; any finds
@@ -37,6 +37,15 @@ Examples:
   mailweir register show 203.0.113.25 --config mailweir.yaml --as-of 2024-02-29
   mailweir register list --config mailweir.yaml --versions
   mailweir register lint --config mailweir.yaml
+${endings}`;
+
+export const rulesHelp = `
+Each test plays dialogues through the whole engine, in the network of rules/test. rules/README.md
+says how to write one.
+
+Examples:
+  mailweir rules test
+  mailweir rules test --rules changed core.rcpt-fanout
 ${endings}`;
 
 export const backtestHelp = `

@@ -104,9 +104,9 @@ export class Detectors implements RowSink {
     this.#facts = new Facts(options.seed);
     this.#domains = new Domains(register, options.seed);
     this.#shared = sharedOf(() => this.#register, options.subjects);
-    this.#destinations = new Destinations(options.seed);
-    this.#servers = new Servers(options.seed);
-    this.#open = new OpenFindings(sink);
+    this.#destinations = new Destinations(options.subjects, options.seed);
+    this.#servers = new Servers(options.subjects, options.seed);
+    this.#open = new OpenFindings(sink, options.subjects);
     this.reload(set);
   }
 

@@ -20,8 +20,8 @@ import { Samples } from './state/samples.js';
 
 /** Open findings; more are told, but nobody hears that they clear. */
 const openMax = 65_536;
-/** Subjects and rules with samples at one time; 16 MiB. */
-const sampledMax = 32_768;
+/** Subjects and rules with samples at one time, for each subject of the largest table. */
+const sampledShare = 1 / 32;
 const levelMask = 0xff;
 const unprovenBit = 1 << 8;
 
@@ -39,7 +39,7 @@ interface Open {
 }
 
 export class OpenFindings {
-  readonly samples = new Samples(sampledMax);
+  readonly samples: Samples;
   readonly #sink: FindingSink;
   readonly #open = new Map<string, Open>();
   /** Open findings by rule id. */
@@ -47,8 +47,9 @@ export class OpenFindings {
   /** Findings whose end nobody will hear of. */
   dropped = 0;
 
-  constructor(sink: FindingSink) {
+  constructor(sink: FindingSink, subjects: number) {
     this.#sink = sink;
+    this.samples = new Samples(Math.ceil(subjects * sampledShare));
   }
 
   get size(): number {

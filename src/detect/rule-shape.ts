@@ -249,3 +249,9 @@ export type RuleText = z.infer<typeof ruleShape>;
 export type BucketText = RuleText['bucket'];
 export type BucketOf<T extends BucketText['type']> = Extract<BucketText, { type: T }>;
 export type RuleTest = z.infer<typeof test>;
+
+/** JSON Schema of a document in a rule file, for editors: rules/schema.json is this. */
+export function ruleSchema(): unknown {
+  const shape = z.union([ruleShape, listShape]);
+  return { title: 'Mailweir rule', ...z.toJSONSchema(shape, { io: 'input' }) };
+}

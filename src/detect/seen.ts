@@ -10,8 +10,9 @@ import { headWords, SubjectTable } from './state/subjects.js';
 const srcIp = slotOf('src.ip');
 const dstIp = slotOf('dst.ip');
 
-/** Destinations that are remembered. */
-const destinationsMax = 1 << 18;
+/** Destinations and own servers that are remembered, for each subject of the largest table. */
+const destinationShare = 1 / 4;
+const serverShare = 1 / 16;
 /** Recipients without a refusal that make a destination one that takes all. */
 const enough = 200;
 /**
@@ -28,8 +29,9 @@ export class Destinations {
   readonly #table: SubjectTable;
   readonly #key = new Int32Array(5);
 
-  constructor(seed: number) {
-    const options = { segments: destinationWords, capacity: destinationsMax, seed };
+  constructor(subjects: number, seed: number) {
+    const capacity = Math.ceil(subjects * destinationShare);
+    const options = { segments: destinationWords, capacity, seed };
     this.#table = new SubjectTable(options, () => {});
   }
 
@@ -92,16 +94,16 @@ function remember(words: Int32Array, at: number, network: number): void {
   }
 }
 
-/** Own servers that are remembered, and for how long. */
-const serversMax = 1 << 16;
+/** How long an own address stays a server after its last mail. */
 const life_s = 7 * 86_400;
 
 export class Servers {
   readonly #table: SubjectTable;
   readonly #key = new Int32Array(5);
 
-  constructor(seed: number) {
-    this.#table = new SubjectTable({ segments: 2, capacity: serversMax, seed }, () => {});
+  constructor(subjects: number, seed: number) {
+    const capacity = Math.ceil(subjects * serverShare);
+    this.#table = new SubjectTable({ segments: 2, capacity, seed }, () => {});
   }
 
   /** The address took mail from outside. */
