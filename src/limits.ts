@@ -15,8 +15,7 @@
 import { PagePool } from './flow/pages.js';
 import { FlowTable } from './flow/table.js';
 import { Cells } from './lib/cells.js';
-import { sessionFactWords, txFactWords } from './smtp/facts.js';
-import { entryWords, sessionWords, txWords } from './smtp/store.js';
+import { entryWords, sessionFactWords, sessionWords, txFactWords, txWords } from './smtp/store.js';
 
 /** Pool sizes of one worker. */
 export interface Limits {

@@ -4,9 +4,8 @@
 import type { SipHash } from '../lib/siphash.js';
 import { anomalyKinds } from '../smtp/anomaly.js';
 import type { Connection, SessionEnd, SmtpSink, TransactionEnd } from '../smtp/events.js';
-import { SF, TF } from '../smtp/facts.js';
 import { replyClasses } from '../smtp/reply-class.js';
-import { Bit, E, type Store, T, TxBit, X } from '../smtp/store.js';
+import { Bit, E, SF, type Store, T, TF, TxBit, X } from '../smtp/store.js';
 import { TextLength } from '../smtp/tls.js';
 import {
   At,
@@ -256,17 +255,16 @@ export class RowWriter implements SmtpSink {
   #transactionFacts(store: Store, t: number, mailboxes: number, byte: number): number {
     if (store.facts === null || this.#hash === null) return byte;
     const w = this.#words;
-    const fw = store.facts.transactions;
-    const f = store.facts.transactionAt(t);
+    const fw = store.transactions.words;
     const bits = store.transactions.words[t + T.bits]!;
     let packed =
-      (fw[f + TF.mailClass]! << TxShift.mailClass) | (fw[f + TF.dataClass]! << TxShift.dataClass);
-    packed |= fw[f + TF.finalClass]! << TxShift.finalClass;
+      (fw[t + TF.mailClass]! << TxShift.mailClass) | (fw[t + TF.dataClass]! << TxShift.dataClass);
+    packed |= fw[t + TF.finalClass]! << TxShift.finalClass;
     if ((bits & TxBit.rotated) !== 0) packed |= 1 << TxShift.rotated;
     w[this.#base + AtTx.words]! |= packed;
     const at = this.#beginFacts(byte);
-    w[at + TxFact.lists] = fw[f + TF.lists]!;
-    for (let i = 0; i < 4; i++) w[at + TxFact.messageId + i] = fw[f + TF.messageId + i]!;
+    w[at + TxFact.lists] = fw[t + TF.lists]!;
+    for (let i = 0; i < 4; i++) w[at + TxFact.messageId + i] = fw[t + TF.messageId + i]!;
     const ew = store.entries.words;
     let to = at + TxFact.rcpt;
     let from = mailboxes;
@@ -287,19 +285,18 @@ export class RowWriter implements SmtpSink {
   #sessionFacts(store: Store, s: number, byte: number): number {
     if (store.facts === null) return byte;
     const w = this.#words;
-    const fw = store.facts.sessions;
-    const f = store.facts.sessionAt(s);
-    let packed = fw[f + SF.greetingClass]! << SessionShift.greetingClass;
-    packed |= fw[f + SF.heloClass]! << SessionShift.heloClass;
+    const fw = store.sessions.words;
+    let packed = fw[s + SF.greetingClass]! << SessionShift.greetingClass;
+    packed |= fw[s + SF.heloClass]! << SessionShift.heloClass;
     w[this.#base + AtSession.words]! |= packed;
     const at = this.#beginFacts(byte);
-    w[at + SessionFact.dialect] = fw[f + SF.dialect]!;
-    w[at + SessionFact.lists] = fw[f + SF.allLists]!;
-    w[at + SessionFact.asked] = fw[f + SF.asked]!;
-    w[at + SessionFact.authFailures] = fw[f + SF.authFailures]!;
+    w[at + SessionFact.dialect] = fw[s + SF.dialect]!;
+    w[at + SessionFact.lists] = fw[s + SF.allLists]!;
+    w[at + SessionFact.asked] = fw[s + SF.asked]!;
+    w[at + SessionFact.authFailures] = fw[s + SF.authFailures]!;
     w[at + SessionFact.authLengths] = store.facts.authLengths(s);
-    w[at + SessionFact.dataless] = fw[f + SF.dataless]!;
-    for (let i = 0; i < replyClasses; i++) w[at + SessionFact.rcpt + i] = fw[f + SF.rcpt + i]!;
+    w[at + SessionFact.dataless] = fw[s + SF.dataless]!;
+    for (let i = 0; i < replyClasses; i++) w[at + SessionFact.rcpt + i] = fw[s + SF.rcpt + i]!;
     return (at + SessionFact.size) * 4;
   }
 

@@ -267,6 +267,12 @@ export class Body {
     const w = this.#store.transactions.words;
     let at = from;
     while (at < to && bytes[at] !== lineFeed) at++;
+    const isId = (w[t + T.bits]! & TxBit.messageId) !== 0;
+    if (isId && w[t + T.subject + 2] === 0 && at + 1 < to && bytes[at + 1]! > 32) {
+      // It lies here whole, and need not be copied: nearly always.
+      w[t + T.headerState] = this.#endMessageId(t, bytes, from, at) ? Head.done : Head.lineStart;
+      return at + 1;
+    }
     const room = valueBytesMax - w[t + T.subject + 2]!;
     this.#store.cells.keep(w, t + T.subject, bytes, from, Math.min(at, from + room));
     if (at === to) {
@@ -285,13 +291,19 @@ export class Body {
       this.#classify(t);
       return this.#store.facts === null || (w[t + T.bits]! & TxBit.messageIdRead) !== 0;
     }
-    w[t + T.bits] = (w[t + T.bits]! & ~TxBit.messageId) | TxBit.messageIdRead;
     const scratch = this.#store.scratch;
-    const end = this.#store.cells.copy(w, t + T.subject, scratch, 0);
+    const length = this.#store.cells.copy(w, t + T.subject, scratch, 0);
     this.#store.cells.release(w, t + T.subject);
     // Of an unfinished line nobody knows how it would have gone on.
-    if (state === Head.afterValue) this.#store.facts?.messageId(t, scratch, 0, end);
-    scratch.fill(0, 0, end);
+    const over = this.#endMessageId(t, scratch, 0, state === Head.afterValue ? length : 0);
+    scratch.fill(0, 0, length);
+    return over;
+  }
+
+  #endMessageId(t: number, bytes: Buffer, from: number, to: number): boolean {
+    const w = this.#store.transactions.words;
+    w[t + T.bits] = (w[t + T.bits]! & ~TxBit.messageId) | TxBit.messageIdRead;
+    this.#store.facts?.messageId(t, bytes, from, to);
     return (w[t + T.bits]! & TxBit.subjectRead) !== 0;
   }
 

@@ -11,7 +11,7 @@ import { SessionEnd, type SmtpSink } from './events.js';
 import { Facts } from './facts.js';
 import { Mode } from './mode.js';
 import { ServerReader } from './server.js';
-import { Bit, Store, X } from './store.js';
+import { Bit, Store, type StoreRooms, X } from './store.js';
 import { TlsReader } from './tls.js';
 import { Transactions } from './transactions.js';
 import { isStrong, verbOf } from './verb.js';
@@ -28,12 +28,7 @@ const closedByQuit = 0;
 /** STARTTLS and then TLS, in `X.startTls`. */
 const startTlsEstablished = 3;
 
-export interface SmtpOptions {
-  /** Pool sizes that memory allows, see `limits.ts`. */
-  readonly sessionsMax: number;
-  readonly transactionsMax: number;
-  readonly entriesMax: number;
-  readonly cellsMax: number;
+export interface SmtpOptions extends StoreRooms {
   /** Recipients that a transaction's record lists. */
   readonly rcptMax: number;
   /** What recipients and Message-IDs are hashed with when facts are wanted, else null. */
@@ -54,12 +49,7 @@ export class Smtp implements StreamSink {
 
   /** `sha256` gives the hexadecimal digest of a text, for JA4. */
   constructor(options: SmtpOptions, sink: SmtpSink, sha256: (text: string) => string) {
-    this.store = new Store(
-      options.sessionsMax,
-      options.transactionsMax,
-      options.entriesMax,
-      options.cellsMax,
-    );
+    this.store = new Store(options, options.facts !== null);
     if (options.facts !== null) this.store.facts = new Facts(this.store, options.facts);
     this.#sink = sink;
     this.#body = new Body(this.store);

@@ -63,6 +63,38 @@ export const enum X {
 }
 export const sessionWords = 50;
 
+/** Words of a session's facts, which stand behind its record. */
+export const enum SF {
+  /** Bits of `Dialect`, without those that anomalies tell. */
+  dialect = sessionWords + 0,
+  state = sessionWords + 1,
+  /** Of the reply at hand: bits of `Said`, its enhanced code + 1, lists that it names. */
+  said = sessionWords + 2,
+  enhanced = sessionWords + 3,
+  lists = sessionWords + 4,
+  /** Lists of all replies. */
+  allLists = sessionWords + 5,
+  greetingClass = sessionWords + 6,
+  heloClass = sessionWords + 7,
+  asked = sessionWords + 8,
+  authFailures = sessionWords + 9,
+  /** A bit for each length modulo 64 of an answer to AUTH; bytes of the one at hand. */
+  authLengths = sessionWords + 10,
+  authBytes = sessionWords + 12,
+  dataless = sessionWords + 13,
+  /** Half a hash of the name in the greeting, and of the domain that it lies in. */
+  banner = sessionWords + 14,
+  bannerDomain = sessionWords + 16,
+  /** The same of sender and first recipient of the last envelope that was refused with 5xx. */
+  refusedSender = sessionWords + 18,
+  refusedRcpt = sessionWords + 20,
+  /** Sequence number behind the refusal of the open envelope's last recipient. */
+  refusalEnd = sessionWords + 22,
+  /** How many recipients were answered, by `ReplyClass`. */
+  rcpt = sessionWords + 24,
+}
+export const sessionFactWords = 32;
+
 /** Bits of a session. */
 export const enum Bit {
   mailPort = 1 << 0,
@@ -135,6 +167,16 @@ export const enum T {
 }
 export const txWords = 32;
 
+/** Words of a transaction's facts, behind its record. */
+export const enum TF {
+  mailClass = txWords + 0,
+  dataClass = txWords + 1,
+  finalClass = txWords + 2,
+  lists = txWords + 3,
+  messageId = txWords + 4,
+}
+export const txFactWords = 8;
+
 /** Bits of a transaction. */
 export const enum TxBit {
   mail = 1 << 0,
@@ -188,6 +230,14 @@ export const entryWords = 14;
 /** Longest name that is kept (RFC 5321 section 4.5.3.1 allows 255 and 256). */
 export const nameBytesMax = 256;
 
+/** How many records there is room for, see `limits.ts`. */
+export interface StoreRooms {
+  readonly sessionsMax: number;
+  readonly transactionsMax: number;
+  readonly entriesMax: number;
+  readonly cellsMax: number;
+}
+
 export class Store {
   readonly sessions: Slots;
   readonly transactions: Slots;
@@ -200,11 +250,12 @@ export class Store {
   /** Names and entries that found no room. */
   exhausted = 0;
 
-  constructor(sessions: number, transactions: number, entries: number, cells: number) {
-    this.sessions = new Slots(sessions, sessionWords);
-    this.transactions = new Slots(transactions, txWords);
-    this.entries = new Slots(entries, entryWords);
-    this.cells = new Cells(cells);
+  /** `facts`: records have room for them. */
+  constructor(rooms: StoreRooms, facts: boolean) {
+    this.sessions = new Slots(rooms.sessionsMax, sessionWords + (facts ? sessionFactWords : 0));
+    this.transactions = new Slots(rooms.transactionsMax, txWords + (facts ? txFactWords : 0));
+    this.entries = new Slots(rooms.entriesMax, entryWords);
+    this.cells = new Cells(rooms.cellsMax);
   }
 
   /** A fresh session for a flow; -1 if there is no room. */
@@ -222,7 +273,6 @@ export class Store {
     w[s + X.queueTail] = -1;
     w[s + X.tx] = -1;
     w[s + X.clientTx] = -1;
-    this.facts?.openSession(s);
     return s;
   }
 
@@ -253,7 +303,6 @@ export class Store {
     const lost = this.has(s, Bit.begunUnseen) || this.sessions.doubles[(s + X.gaps) >> 1]! > 0;
     if (lost) w[t + T.bits] = TxBit.afterLoss;
     if (this.has(s, Bit.authenticated)) w[t + T.bits]! |= TxBit.authenticated;
-    this.facts?.openTransaction(t);
     return t;
   }
 
