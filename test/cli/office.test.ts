@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accused, accusedCapture, accusedFiles } from '../helper/accused.js';
-import { Daemon, eventsIn } from '../helper/program.js';
+import { Daemon, eventsIn, mailweir } from '../helper/program.js';
 import { Canaries, LeakSearch } from '../secrecy/leaks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-office-'));
@@ -100,6 +100,18 @@ describe('a daemon that judges', () => {
     const output = Buffer.from([...said, daemon.stderr].join('\n'));
     expect(new LeakSearch([...locals.all, ...never.all]).find(output)).toEqual([]);
     expect(new LeakSearch(locals.all).find(Buffer.from(daemon.stdout)).length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('the page and the backtest of a replay have nothing secret either', () => {
+    const words = ['--config', accusedFiles(folder), place('hour.pcap')];
+    const rules = join(import.meta.dirname, '..', '..', 'rules');
+    const page = mailweir(['replay', ...words]);
+    const backtest = mailweir(['rules', 'backtest', '--rules', rules, ...words]);
+    expect(page.stdout).toContain('=> blocked');
+    expect(backtest.stdout).toContain('Same (1 source)');
+    const output = [page, backtest].map(({ stdout, stderr }) => stdout + stderr).join('\n');
+    const search = new LeakSearch([...locals.all, ...never.all]);
+    expect(search.find(Buffer.from(output))).toEqual([]);
   }, 60_000);
 
   it('takes another allow-list at SIGHUP, and none that is wrong', async () => {
