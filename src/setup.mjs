@@ -27,7 +27,7 @@ const mayInstall = unattended || process.env.MAILWEIR_SETUP === 'system';
 
 /** Debian packages by what they are for, each with a file or a program that shows it is there. */
 const systemPackages = {
-  // The optional `pcap` package is compiled on the machine; it is what `mailweir run` listens with.
+  // The addon and the optional `pcap` package, with which `mailweir run` listens, are compiled here.
   live: {
     'libpcap-dev': ['/usr/include/pcap/pcap.h', '/usr/include/pcap.h'],
     make: ['make'],
@@ -149,7 +149,7 @@ async function setUp() {
     'Live capture needs packages that are not here (files work without)',
   );
   install(canBuild);
-  addon(canBuild);
+  addon(canCompile());
   build();
 }
 
@@ -194,27 +194,33 @@ function install(canBuild) {
  * The capture addon, compiled where that can be; without it libpcap or files are left. Again when
  * its source or Node's binary interface changes, or when what was missing has come.
  */
-function addon(canBuild) {
+function addon(mayCompile) {
   if (process.platform !== 'linux') return;
   const folder = at('src', 'capture', 'ring', 'native');
   const sources = ['.cc', '.h', '.gyp'].flatMap((ending) => filesIn(folder, ending));
   const state = { digest: hash(sources), abi: process.versions.modules };
   const stamp = readStamp(stamps.addon);
   const same = stamp?.digest === state.digest && stamp.abi === state.abi;
-  if (same && (stamp.tried || !canBuild) && existsSync(addonFile) === stamp.built) return;
+  if (same && (stamp.tried || !mayCompile) && existsSync(addonFile) === stamp.built) return;
   mkdirSync(at('build'), { recursive: true });
   rmSync(addonFile, { force: true });
-  if (canBuild) compile(folder);
+  if (mayCompile) compile(folder);
   const built = existsSync(addonFile);
-  if (canBuild && !built) {
+  if (mayCompile && !built) {
     console.log('The capture addon could not be built (see above): libpcap is used instead of it.');
   }
-  writeFileSync(stamps.addon, JSON.stringify({ ...state, tried: canBuild, built }));
+  writeFileSync(stamps.addon, JSON.stringify({ ...state, tried: mayCompile, built }));
+}
+
+/** Whether node-gyp finds what it runs. */
+function canCompile() {
+  return ['make', 'g++', 'python3'].every(onPath);
 }
 
 /** `npm run addon`: only that, for who works on it. */
 function buildAddon() {
-  addon(tools('live', 'The addon needs packages that are not here'));
+  if (!canCompile()) tools('live', 'The addon needs packages that are not here');
+  addon(canCompile());
   return existsSync(addonFile) ? 0 : 1;
 }
 
