@@ -299,7 +299,10 @@ export class RowCursor {
   get afterLoss(): boolean {
     return ((this.word(AtTx.words) >> TxShift.afterLoss) & 1) === 1;
   }
-  /** AUTH had succeeded (235) before its MAIL. False proves nothing where `afterLoss` is true. */
+  /**
+   * AUTH had succeeded (235) before its MAIL, or its outcome was not seen. False proves nothing
+   * where `afterLoss` is true: the whole AUTH may have been lost.
+   */
   get authenticated(): boolean {
     return ((this.word(AtTx.words) >> TxShift.authenticated) & 1) === 1;
   }

@@ -203,6 +203,9 @@ export class Facts {
     }
     if (!waiting || alone || (state & (State.pipelining | State.unsure)) !== 0) return;
     if (!lossless || this.#store.has(s, Bit.resync | Bit.uncertain)) return;
+    // What waits for an answer may have had one that was not seen, or not yet.
+    const heard = this.#store.entries.words[e + E.ack]!;
+    if (!this.#store.has(s, Bit.serverSeen) || seqDiff(heard, sw[s + X.serverNext]!) > 0) return;
     w[s + SF.dialect]! |= Dialect.unannouncedPipelining;
   }
 

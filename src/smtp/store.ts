@@ -198,7 +198,7 @@ export const enum TxBit {
   doubtful = 1 << 12,
   /** Bytes of the server were lost while the data came: the final reply may be among them. */
   gapInReplies = 1 << 13,
-  /** AUTH had succeeded before it began; bytes from before it are not known. */
+  /** AUTH had succeeded before it began, or not been seen to fail; bytes before it are unknown. */
   authenticated = 1 << 14,
   afterLoss = 1 << 19,
   /** Facts: see `Dialect.rotated`; the header value at hand is a Message-ID's; one was read. */
@@ -302,7 +302,9 @@ export class Store {
     this.transactions.doubles[(t + T.sizeDeclared) >> 1] = -1;
     const lost = this.has(s, Bit.begunUnseen) || this.sessions.doubles[(s + X.gaps) >> 1]! > 0;
     if (lost) w[t + T.bits] = TxBit.afterLoss;
-    if (this.has(s, Bit.authenticated)) w[t + T.bits]! |= TxBit.authenticated;
+    const sw = this.sessions.words;
+    const unheard = this.has(s, Bit.auth) && sw[s + X.authCode] === 0;
+    if (unheard || this.has(s, Bit.authenticated)) w[t + T.bits]! |= TxBit.authenticated;
     return t;
   }
 

@@ -172,7 +172,8 @@ function added(clean: Own, own: Own): string[] {
   const found: string[] = [];
   const authenticated = clean.transactions.some((one) => one.authenticated);
   for (const row of own.transactions) {
-    if (row.authenticated && !authenticated) found.push('authenticated');
+    const tried = clean.sessions.some((one) => one.mechanism !== null);
+    if (row.authenticated && !authenticated && !tried) found.push('authenticated');
     const unknown = row.afterLoss || row.gaps > 0 || row.sides !== 3;
     if (authenticated && !row.authenticated && !unknown) found.push('not authenticated');
     const same = clean.transactions.filter((one) => one.mailFrom === row.mailFrom);

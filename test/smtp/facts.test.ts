@@ -275,6 +275,14 @@ describe('dialect', () => {
     expect(dialectOf(waits!.dialect)).not.toContain('data-behind-refusal');
   });
 
+  it('answers that the client heard and the capture has not are not waited for', () => {
+    const { frames } = dialogue(delivery());
+    // The server's side from behind its answer to EHLO on is missing, to the end of the capture.
+    const cut = frames.filter(({ dir }, at) => dir === 'client' || at < 7).slice(0, 10);
+    const [session] = rowsOf(cut).sessions;
+    expect(dialectOf(session!.dialect)).toEqual(plain);
+  });
+
   it('a client that talks before the greeting', () => {
     const c: Conversation = dialogue('C: EHLO a\nS: 220 mx\nS: 250 ok\nC: QUIT\nS: 221 bye\n--');
     expect(dialectOf(rowsOf(c.frames).sessions[0]!.dialect)).toContain('early-talker');
@@ -368,6 +376,11 @@ describe('counts', () => {
   it('a transaction is authenticated when 235 came before its MAIL', () => {
     const login = 'C: AUTH PLAIN AAAA\nS: 235 ok';
     expect(factsOf(delivery({ before: login })).transactions[0]!.authenticated).toBe(true);
+    const { frames } = dialogue(delivery({ before: login }));
+    const client = rowsOf(frames.filter(({ dir }) => dir === 'client'));
+    expect(client.transactions[0]!.authenticated, 'nobody saw it fail').toBe(true);
+    const failed = delivery({ before: 'C: AUTH PLAIN AAAA\nS: 535 no' });
+    expect(factsOf(failed).transactions[0]!.authenticated).toBe(false);
     const late = factsOf(`
       S: 220 mx
       C: EHLO a
