@@ -129,8 +129,9 @@ function problemOf({ expect }: RuleTest, { findings, starts }: Outcome): string 
     return `it should fire by talk ${expect.by}, and does by talk ${begun}`;
   }
   const { proof, subject } = expect;
-  if (proof !== undefined && !spoken.some((finding) => finding.proof === proof)) {
-    return `it should be ${proof}, and says ${told(spoken.at(-1)!)}`;
+  const highest = spoken.findLast(({ state }) => state === 'rises') ?? first;
+  if (proof !== undefined && highest.proof !== proof) {
+    return `it should be ${proof} in the end, and says ${told(highest)}`;
   }
   if (subject !== undefined && first.subject.cidr !== subject) {
     return `it should speak of ${subject}, not of ${first.subject.cidr}`;

@@ -54,6 +54,7 @@ const leaky = z.strictObject({
   rate: rate.optional(),
   burst: count.optional(),
   by_role: z.partialRecord(role, z.strictObject({ rate, burst: count })).optional(),
+  and: z.strictObject({ of: fieldName, over: count }).optional(),
   declared: z.boolean().default(false).describe('registered servers: the rate in the register'),
 });
 
@@ -120,6 +121,7 @@ const cusum = z.strictObject({
   limit: z.number().min(1).max(100).default(8),
   smooth: share.default(0.05),
   learn: whole(1, 10_000).default(24).describe('bins before it speaks'),
+  lasting: whole(1, 1000).default(1).describe('bins in a row that must be above the limit'),
   times: z.number().min(0).max(1000).default(0).describe('times the usual count that it takes'),
   seasonal: z.boolean().default(false).describe('one mean for each hour of the week'),
 });
@@ -136,6 +138,7 @@ const correlate = z.strictObject({
     size: z.number().min(0).max(10),
   }),
   confirm_at: z.number().min(1).max(20),
+  domains: whole(1, 64).default(3).describe('domains, and networks it goes to, that it takes'),
   messages: whole(1, 1000).default(3).describe('messages that must match before it is confirmed'),
 });
 

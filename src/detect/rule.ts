@@ -155,6 +155,9 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
       return new Leaky({
         limits: limitsOf(bucket),
         costSlot: bucket.cost === undefined ? -1 : slot('bucket.cost'),
+        and:
+          bucket.and === undefined ? null : { slot: slot('bucket.and.of'), over: bucket.and.over },
+        tallies,
         declared: bucket.declared ? (facts) => shared.declared(facts) : null,
       });
     case 'sprt':
@@ -203,6 +206,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         learn: bucket.learn,
         seasonal: bucket.seasonal,
         times: bucket.times,
+        lasting: bucket.lasting,
       });
     case 'correlate':
       return new Correlate({
@@ -212,6 +216,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         score: bucket.score,
         confirmAt: bucket.confirm_at,
         messages: bucket.messages,
+        domains: bucket.domains,
         tallies,
       });
     case 'label':

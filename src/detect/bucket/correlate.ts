@@ -7,7 +7,7 @@
 // backup MX, a filter).
 //
 //   state   0 mails of leg 1  1 mails matched  2 best score, hundredths  3 free
-//           4 .. sets: clients, pairs of client and domain, domains matched
+//           4 .. sets: clients, pairs of client and domain, domains and next networks matched
 
 import { ReplyClass } from '../../smtp/reply-class.js';
 import type { Facts } from '../facts.js';
@@ -33,6 +33,8 @@ export interface CorrelateOptions {
   readonly confirmAt: number;
   /** Matched mails before it is confirmed. */
   readonly messages: number;
+  /** Recipient domains, and networks that it passed them to, before it is confirmed. */
+  readonly domains: number;
   readonly tallies: Tallies;
 }
 
@@ -67,7 +69,9 @@ const legWords = 16;
 const clientsAt = 4;
 const pairsAt = clientsAt + setWords;
 const domainsAt = pairsAt + setWords;
+const nextAt = domainsAt + setWords;
 const dstIp = slotOf('dst.ip');
+const dstNetwork = slotOf('dst.network');
 const srcIp = slotOf('src.ip');
 const srcNetwork = slotOf('src.network');
 const mailDomain = slotOf('mail.domain');
@@ -75,7 +79,7 @@ const rcptDomain = slotOf('rcpt.domain');
 const mailBytes = slotOf('mail.bytes');
 
 export class Correlate implements Bucket {
-  readonly words = domainsAt + setWords;
+  readonly words = nextAt + setWords;
   readonly #is: CorrelateOptions;
   readonly #legs = new Int32Array(legsMax * legWords);
   readonly #byRcpt = new RecentPairs(legsMax, true);
@@ -230,11 +234,15 @@ export class Correlate implements Bucket {
     legs[this.#match + L.matched] = 1;
     words[at + 1]!++;
     words[at + 2] = Math.max(words[at + 2]!, Math.round(this.#score * 100));
-    const { tallies, messages } = this.#is;
+    const { tallies, messages, domains: enoughOf } = this.#is;
     const domain = legs[this.#match + L.rcptDomain]!;
     tallies.add(cells, at + domainsAt, domain, facts.second, day_s);
+    const next = facts.values[dstNetwork]!;
+    tallies.add(cells, at + nextAt, next, facts.second, day_s);
+    // A backup exchanger passes all to the servers of a few domains; a relay's are always others.
     const domains = tallies.count(cells, at + domainsAt, facts.second, day_s);
-    const enough = words[at + 1]! >= messages && domains > 1;
+    const nexts = tallies.count(cells, at + nextAt, facts.second, day_s);
+    const enough = words[at + 1]! >= messages && Math.min(domains, nexts) >= enoughOf;
     if (enough && this.#isVaried(cells, at, facts.second)) return Verdict.confirmed;
     return words[at]! >= messages ? Verdict.probable : Verdict.noted;
   }
@@ -250,11 +258,13 @@ export class Correlate implements Bucket {
       confirm_at: confirmAt,
       clients: count(clientsAt),
       domains: count(domainsAt),
+      next_networks: count(nextAt),
     };
   }
 
   release(cells: Cells, at: number): void {
-    for (const set of [clientsAt, pairsAt, domainsAt]) this.#is.tallies.release(cells, at + set);
+    for (const set of [clientsAt, pairsAt, domainsAt, nextAt])
+      this.#is.tallies.release(cells, at + set);
   }
 }
 

@@ -5,7 +5,7 @@
 // deviations in six.
 //
 //   words  0 bin at hand  1 count in it  2 bins learnt  3 S (float32)  4 mean (float32)
-//          5 variance (float32)  6 bin of the last alarm  7 free
+//          5 variance (float32)  6 bin of the last alarm  7 bins in a row above the limit
 //
 // The mean may be one for each hour of the week; those 168 belong to the bucket and serve one
 // subject, the network.
@@ -25,6 +25,8 @@ export interface CusumOptions {
   readonly seasonal: boolean;
   /** How many times the usual count a bin must have to fire. */
   readonly times: number;
+  /** Bins in a row that must be above the limit. */
+  readonly lasting: number;
 }
 
 const hoursOfWeek = 168;
@@ -86,11 +88,13 @@ export class Cusum implements Bucket {
     this.#remember(words[at]!, season + held);
     if (learnt < is.learn) return false;
     floats[at + 3] = Math.max(0, floats[at + 3]! + z - is.slack);
+    const isHigh = floats[at + 3]! >= is.limit && count >= is.times * (season / 2) ** 2;
+    words[at + 7] = isHigh ? words[at + 7]! + 1 : 0;
     if (floats[at + 3]! < is.limit) return false;
     // It stays at the limit while the change lasts, and falls from there when it is over.
     floats[at + 3] = is.limit;
     words[at + 6] = words[at]!;
-    return count >= is.times * (season / 2) ** 2;
+    return words[at + 7]! >= is.lasting;
   }
 
   /** The mean for the hour of the week of a bin, where one was learnt. */

@@ -6,9 +6,11 @@
 //
 //   words  0,1 TAT (float64, seconds)  2 events over the limit  3 cost since the first of them
 //          4 first of them, second  5 last of them, second  6 cost in all since then  7 free
+//          8 .. the set of what it touches, where one is asked for
 
 import type { Facts } from '../facts.js';
 import type { Cells } from '../state/subjects.js';
+import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
 
 export interface Limit {
@@ -23,18 +25,24 @@ export interface LeakyOptions {
   /** Slot of the cost; -1: each observation costs 1. */
   readonly costSlot: number;
   /** Rate and burst of the register, for servers that have declared them; null: it has not. */
+  /** Different things in a day that it takes too; null: none. */
+  readonly and: { readonly slot: number; readonly over: number } | null;
+  readonly tallies: Tallies;
   readonly declared: ((facts: Facts) => Limit | null) | null;
 }
 
+const setAt = 8;
+const day_s = 86_400;
 /** After this time within its limit a subject begins anew. */
 const quiet_s = 3600;
 
 export class Leaky implements Bucket {
-  readonly words = 8;
+  readonly words: number;
   readonly #is: LeakyOptions;
 
   constructor(options: LeakyOptions) {
     this.#is = options;
+    this.words = setAt + (options.and === null ? 0 : setWords);
   }
 
   observe(cells: Cells, at: number, facts: Facts): number {
@@ -43,6 +51,10 @@ export class Leaky implements Bucket {
     if (limit.rate === 0) return Verdict.none;
     const cost = this.#is.costSlot < 0 ? 1 : facts.values[this.#is.costSlot]!;
     if (!(cost > 0)) return Verdict.none;
+    const { and, tallies } = this.#is;
+    if (and !== null) {
+      tallies.add(cells, at + setAt, facts.values[and.slot]! | 0, facts.second, day_s);
+    }
     const now = facts.time / 1e6;
     // A shared address is as many customers as share it.
     const interval = 3600 / limit.rate / facts.customers;
@@ -61,7 +73,9 @@ export class Leaky implements Bucket {
     words[at + 2]!++;
     words[at + 3]! += cost;
     words[at + 5] = facts.second;
-    return Verdict.suspected;
+    if (and === null) return Verdict.suspected;
+    const spread = tallies.atLeast(cells, at + setAt, facts.second, day_s);
+    return spread > and.over * facts.customers ? Verdict.suspected : Verdict.noted;
   }
 
   #limit(facts: Facts): Limit {
@@ -75,7 +89,11 @@ export class Leaky implements Bucket {
     const burst = limit.burst * facts.customers;
     // Since the first event over the limit; at least a minute, or two events would be any rate.
     const seconds = Math.max(60, facts.second - words[at + 4]!);
+    const { and, tallies } = this.#is;
+    const spread =
+      and === null ? {} : { distinct: tallies.count(cells, at + setAt, facts.second, day_s) };
     return {
+      ...spread,
       rate_per_hour: rate,
       burst,
       over_limit: words[at + 3]!,
@@ -84,5 +102,7 @@ export class Leaky implements Bucket {
     };
   }
 
-  release(): void {}
+  release(cells: Cells, at: number): void {
+    if (this.#is.and !== null) this.#is.tallies.release(cells, at + setAt);
+  }
 }
