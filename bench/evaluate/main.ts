@@ -9,7 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { fill } from '../tables.js';
-import { cut, dayMix, heldBackSpread, tuningSpread } from '../world/mixes.js';
+import { crowdMix, cut, dayMix, heldBackSpread, tuningSpread } from '../world/mixes.js';
 import { hour } from '../world/source.js';
 import { ablated, ablations } from './ablation.js';
 import { CountAnHour, LeakyRefusals, SentToReceived } from './baselines.js';
@@ -26,7 +26,7 @@ import {
 } from './page.js';
 import { Tally } from './tally.js';
 
-const parts = ['world', 'noise', 'ablation'] as const;
+const parts = ['world', 'crowd', 'noise', 'ablation'] as const;
 type Part = (typeof parts)[number];
 
 interface Flags {
@@ -95,6 +95,20 @@ class Evaluation {
       detectorTable(tally),
       methodTable(tally),
     ].join('\n');
+  }
+
+  /** Days of innocents alone. */
+  async crowd(): Promise<string> {
+    const tally = new Tally();
+    const seeds = this.#seeds(20, 1);
+    const mix = cut(crowdMix, this.#flags.share ?? (this.#flags.quick ? 0.1 : 1));
+    for (const seed of seeds) {
+      const { world, ledger, talks, seconds } = await dayOfRows({ ...this.#day(seed, 1, 24), mix });
+      tally.add(seed, ledger, world.ground, []);
+      say(`crowd, seed ${seed}: ${talks} sessions in ${seconds.toFixed(1)} s`);
+    }
+    this.cases.push(...tally.cases);
+    return `Synthetic; not field-validated. ${seeds.length} days.\n\n${paidTable(tally)}`;
   }
 
   /** Hours as captures through the program, on mirrors that are not perfect. */

@@ -55,7 +55,7 @@ export const demoPeople = {
   /** A registered server of which a mailbox is in a stranger's hands. */
   compromised: '203.0.113.164',
   /** Infected homes that talk to port 25 themselves, and one behind a shared address. */
-  bots: ['203.0.113.45', '203.0.113.77', '2001:db8:25:4::b0'],
+  bots: ['203.0.113.45', '203.0.113.77', '2001:db8:25:4001::b0'],
   slowBot: '203.0.113.90',
   hiddenBot: '203.0.113.194',
   /** An infected home with stolen passwords, and one that looks for addresses. */

@@ -75,6 +75,32 @@ export const dayMix: Mix = {
   outages: 2,
 };
 
+/**
+ * A day of innocents alone, many of each hard kind, and every honest server missing from the
+ * register: for bounds that the everyday mix is too small for.
+ */
+export const crowdMix: Mix = {
+  ...(Object.fromEntries(Object.keys(dayMix).map((name) => [name, 0])) as unknown as Mix),
+  servers: 80,
+  newsletters: 6,
+  lists: 8,
+  forwarders: 10,
+  backups: 10,
+  callouts: 8,
+  missing: 100,
+  homes: 12_000,
+  homes6: 400,
+  devices: 2000,
+  stalePasswords: 300,
+  offices: 600,
+  shared: 150,
+  hobbyServers: 600,
+  foreignServers: 1500,
+  foreignNewsletters: 60,
+  framed: 20,
+  outages: 2,
+};
+
 /** The same with every count cut to a share, at least one where there was one. */
 export function cut(mix: Mix, share: number): Mix {
   const smaller = Object.entries(mix).map(([name, count]: [string, number]) => {
