@@ -77,8 +77,9 @@ function read(path: string): Map<string, number> {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return new Map();
-    throw new CommandError(`${path}: cannot be read (${code}); check its permissions`);
+    // Whoever may not read it may not write it either: `note` says so, and all rules observe.
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return new Map();
+    throw new CommandError(`${path}: cannot be read (${code}); check the file`);
   }
   try {
     const dates = shape.parse(JSON.parse(text));

@@ -58,7 +58,7 @@ class Listener {
   constructor(source: string, words: readonly string[]) {
     this.#log = file('log');
     const config = `capture: { source: ${source} }\nstats: { interval_s: 1 }\n`;
-    writeFileSync(file('live.yaml'), config);
+    writeFileSync(file('live.yaml'), `${config}state: { directory: state }\n`);
     const log = openSync(this.#log, 'w');
     const run = ['run', '--interface', cable.tapInterface, '--config', file('live.yaml')];
     // `ip netns exec` becomes the program: signals reach it.
@@ -131,10 +131,10 @@ function packetsIn(path: string): number {
   return (JSON.parse(last) as { stats?: { packets: number } }).stats?.packets ?? 0;
 }
 
-/** Events but the figures, without what depends on when and where, in some fixed order. */
+/** Events of mail without what depends on when and where, in some fixed order; no judgement. */
 function essence(text: string): string[] {
   return eventsIn(text)
-    .filter(({ event_type }) => event_type !== 'stats')
+    .filter(({ event_type }) => String(event_type).startsWith('smtp'))
     .map((event) => {
       const { smtp, session, ...rest } = event as Record<string, Record<string, unknown>>;
       const said = { ...smtp, ...session, started: 0, duration_ms: 0 };

@@ -53,7 +53,7 @@ const ordinary = [
  */
 function start(as: readonly string[], config: string): ChildProcess {
   const [tree, node] = [file('tree'), file('node')];
-  writeFileSync(file('config.yaml'), config);
+  writeFileSync(file('config.yaml'), `${config}\nstate: { directory: state }\n`);
   const script = 'mount --bind "$1" "$2" && mount --bind "$3" "$4" && shift 4 && exec "$@"';
   const words = ['run', '--interface', cable.tapInterface, '--config', file('config.yaml')];
   const main = join(tree, 'dist', 'src', 'main.js');

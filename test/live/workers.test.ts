@@ -62,7 +62,10 @@ describe.runIf(capable)('two workers on an interface', () => {
     writeFileSync(capture, pcapOf([{ frames: everyKind(new Random(11), connections) }]));
     const ring = 'ring: { bytes: 8388608 }';
     const stats = 'stats: { interval_s: 1 }';
-    writeFileSync(config, `capture: { source: ring, workers: 2, ${ring} }\n${stats}\n`);
+    writeFileSync(
+      config,
+      `capture: { source: ring, workers: 2, ${ring} }\n${stats}\nstate: { directory: state }\n`,
+    );
     cable.open();
   }, 30_000);
   afterEach(async () => {
