@@ -3,9 +3,7 @@
 
 import type { RowPipe } from './pipe.js';
 import { At, type RowSink } from './row.js';
-
-/** Rows are handed on when they fill this much, as `RowWriter` does. */
-const portionBytes = 64 * 1024;
+import { portionBytes } from './writer.js';
 
 /** The next row of one worker. */
 class Head {
@@ -63,9 +61,10 @@ export class RowMerge {
   }
 
   /**
-   * Hands on every row whose turn has come. `bounds`, one for each worker and read before this
-   * call: all of its rows with a lower order are in its ring. Ends once `bytesMax` were handed on;
-   * gives how many were.
+   * Takes every row whose turn has come, and hands on what fills a portion: the portions are those
+   * that a single `RowWriter` makes. `bounds`, one for each worker and read before this call: all
+   * of its rows with a lower order are in its ring. Ends once `bytesMax` were taken; gives how many
+   * were.
    */
   flush(bounds: Float64Array, bytesMax: number): number {
     let bytes = 0;
@@ -74,8 +73,14 @@ export class RowMerge {
       if (next === null) break;
       bytes += this.#keep(next);
     }
-    this.#handOn();
     return bytes;
+  }
+
+  /** Hands on what does not fill a portion. */
+  flushRest(): void {
+    const length = this.#used;
+    this.#used = 0;
+    if (length > 0) this.#sink.rows(this.#area, length);
   }
 
   /** Throws away what is in the rings; gives the number of rows. */
@@ -101,8 +106,8 @@ export class RowMerge {
 
   #keep(head: Head): number {
     const bytes = head.word(At.size) * 4;
-    if (this.#used > portionBytes || this.#used + bytes > this.#area.byteLength) this.#handOn();
-    if (bytes > this.#area.byteLength) this.#grow(bytes);
+    if (this.#used > portionBytes) this.flushRest();
+    if (this.#used + bytes > this.#area.byteLength) this.#grow(this.#used + bytes);
     const from = head.at * 4;
     this.#bytes.set(head.pipe.bytes.subarray(from, from + bytes), this.#used);
     this.#used += bytes;
@@ -111,13 +116,9 @@ export class RowMerge {
   }
 
   #grow(bytes: number): void {
+    const before = this.#bytes;
     this.#area = new ArrayBuffer(bytes);
     this.#bytes = new Uint8Array(this.#area);
-  }
-
-  #handOn(): void {
-    const length = this.#used;
-    this.#used = 0;
-    if (length > 0) this.#sink.rows(this.#area, length);
+    this.#bytes.set(before.subarray(0, this.#used));
   }
 }

@@ -10,9 +10,11 @@ const unit = 8;
 /** The length of a portion that says: nothing more before the ring begins anew. */
 const wrap = -1;
 
-/** Memory for a ring of at least `bytes`, in which portions of up to half of that have room. */
-export function openPipeMemory(bytes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(headBytes + 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096))));
+/** Memory for a ring of at least `bytes`, in which any portion with its length has room. */
+export function openPipeMemory(bytes: number, portionMax: number): SharedArrayBuffer {
+  // A portion that does not fit before the end of the ring wastes what is left there.
+  const least = Math.max(bytes, 2 * (portionMax + unit));
+  return new SharedArrayBuffer(headBytes + 2 ** Math.ceil(Math.log2(least)));
 }
 
 /** One end of the ring; a thread uses either the writer's methods or the reader's. */

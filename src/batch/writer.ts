@@ -22,14 +22,21 @@ import {
   TxShift,
 } from './row.js';
 
-/** Rows are handed on when they fill this much: while they are still in the processor's cache. */
-const portionBytes = 64 * 1024;
-/** A row area holds a portion and one row of the usual size; or one row of the largest. */
-const areaBytes = 2 * portionBytes;
+/**
+ * Rows are handed on before the next one when they fill more than this: while they are still in
+ * the processor's cache. Alerts stand behind the portion that they came of, so `merge.ts` makes the
+ * same portions.
+ */
+export const portionBytes = 64 * 1024;
 /** Cells of a name, and what a recipient takes at most. */
 const nameBytesMax = 256;
 const rcptBytesMax = nameBytesMax + 28;
 const fixedBytesMax = 4096;
+
+/** Bytes of the longest portion where a row has room for `rcptMax` recipients. */
+export function portionBytesMax(rcptMax: number): number {
+  return portionBytes + fixedBytesMax + rcptMax * rcptBytesMax;
+}
 
 /** The label word of a transaction whose header was not seen. */
 export const noLabel = 15;
@@ -60,8 +67,7 @@ export class RowWriter implements SmtpSink {
     describe: (flow: number) => Connection,
     hash: SipHash | null,
   ) {
-    const bytes = Math.max(areaBytes, fixedBytesMax + rcptMax * rcptBytesMax);
-    this.#area = new ArrayBuffer(bytes);
+    this.#area = new ArrayBuffer(portionBytesMax(rcptMax));
     this.#words = new Int32Array(this.#area);
     this.#doubles = new Float64Array(this.#area);
     this.#bytes = Buffer.from(this.#area);
@@ -174,10 +180,9 @@ export class RowWriter implements SmtpSink {
 
   /** Makes room for a row of at most `bytes`; false if no area could hold it. */
   #room(bytes: number): boolean {
-    const used = this.#used * 4;
-    if (used > portionBytes || used + bytes > this.#area.byteLength) this.flush();
+    if (this.#used * 4 > portionBytes) this.flush();
     this.#base = this.#used;
-    if (bytes <= this.#area.byteLength) return true;
+    if (bytes <= this.#area.byteLength - portionBytes) return true;
     this.dropped++;
     return false;
   }

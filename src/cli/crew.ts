@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { RowMerge } from '../batch/merge.js';
 import { openPipeMemory, RowPipe } from '../batch/pipe.js';
 import type { RowSink } from '../batch/row.js';
+import { portionBytesMax } from '../batch/writer.js';
 import type { LivePlan } from '../capture/live.js';
 import type { Config } from '../config.js';
 import { Figure, figureCount } from '../figures.js';
@@ -67,7 +68,7 @@ class Seat {
       config,
       factsKey,
       work: { kind: 'tap', plan },
-      rows: openPipeMemory(rowBytes),
+      rows: openPipeMemory(rowBytes, portionBytesMax(config.smtp.rcpt_max)),
       figures: new SharedArrayBuffer(figureCount * 8),
       bell: new SharedArrayBuffer(4),
     };
@@ -231,6 +232,7 @@ export class Crew {
     try {
       while (this.#more && !this.#deaf) {
         this.#more = this.#merge.flush(this.#bounds, turnBytes) > 0;
+        this.#merge.flushRest();
         this.#deaf = !(await this.#options.drain());
         await new Promise<void>((resume) => setImmediate(resume));
       }

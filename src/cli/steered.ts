@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { RowMerge } from '../batch/merge.js';
 import { openPipeMemory, RowPipe } from '../batch/pipe.js';
 import type { RowSink } from '../batch/row.js';
+import { portionBytesMax } from '../batch/writer.js';
 import { FrameSlots } from '../capture/share.js';
 import type { FrameBatch } from '../capture/source.js';
 import type { Config } from '../config.js';
@@ -16,8 +17,6 @@ import { CommandError } from './fail.js';
 
 /** Rows of one worker that wait for the others'. */
 const rowBytes = 2 * 1024 * 1024;
-/** A recipient in a row takes at most this, see `RowWriter`. */
-const rcptBytes = 512;
 
 /** What turns frames into rows: the engine, or workers that each have one. */
 export interface Line {
@@ -52,14 +51,13 @@ export class Steered implements Line {
 
   constructor(config: Config, workers: number, sink: RowSink, options: EngineOptions = {}) {
     this.#slots = new FrameSlots(workers);
-    const bytes = Math.max(rowBytes, config.smtp.rcpt_max * rcptBytes * 4);
     // Each worker has its share of the memory, as it has its share of the connections.
     const flow = { ...config.flow, memory_bytes: Math.floor(config.flow.memory_bytes / workers) };
     const orders = Array.from({ length: workers }, (_, index) => ({
       config: { ...config, flow },
       factsKey: options.factsKey,
       work: { kind: 'share' as const, index, workers, frames: this.#slots.memory },
-      rows: openPipeMemory(bytes),
+      rows: openPipeMemory(rowBytes, portionBytesMax(config.smtp.rcpt_max)),
       figures: new SharedArrayBuffer(figureCount * 8),
       bell: new SharedArrayBuffer(4),
     }));
@@ -88,6 +86,7 @@ export class Steered implements Line {
 
   flush(): void {
     this.#take();
+    this.#merge.flushRest();
   }
 
   async finish(): Promise<void> {
@@ -97,7 +96,7 @@ export class Steered implements Line {
     while (this.#workers.some((_, index) => this.#slots.doneBy(index) <= last)) {
       await this.#rings();
     }
-    this.#take();
+    this.flush();
     await this.stop();
   }
 

@@ -62,6 +62,8 @@ export class Events {
   readonly sink: RowSink = {
     rows: (area, length) => {
       this.#writer.rows(area, length);
+      // Alerts stand behind portions: these must be the same, too.
+      this.rows += 'portion\n';
       const row = this.#cursor;
       row.open(area, length);
       while (row.next()) {
@@ -96,7 +98,10 @@ export class Together {
 
   constructor(config: Config, workers: number) {
     this.#slots = new FrameSlots(workers);
-    this.#pipes = Array.from({ length: workers }, () => new RowPipe(openPipeMemory(1 << 22)));
+    this.#pipes = Array.from(
+      { length: workers },
+      () => new RowPipe(openPipeMemory(1 << 22, 1 << 20)),
+    );
     this.#engines = this.#pipes.map(
       (pipe) =>
         new Engine(
@@ -150,6 +155,7 @@ export class Together {
       this.#ended[worker] = true;
       this.merge();
     });
+    this.#merge.flushRest();
     if (this.#lost > 0) throw new Error('the rings of the test are too small');
     const figures = this.#engines.map((engine) => {
       const slots = new Float64Array(figureCount);
