@@ -100,7 +100,7 @@ class Evaluation {
   /** Days of innocents alone. */
   async crowd(): Promise<string> {
     const tally = new Tally();
-    const seeds = this.#seeds(20, 1);
+    const seeds = this.#seeds(12, 1);
     const mix = cut(crowdMix, this.#flags.share ?? (this.#flags.quick ? 0.1 : 1));
     for (const seed of seeds) {
       const { world, ledger, talks, seconds } = await dayOfRows({ ...this.#day(seed, 1, 24), mix });

@@ -155,7 +155,7 @@ export function methodTable(tally: Tally): string {
       'all that must be listed, %',
       'innocent source-days listed',
       'refused before (median / 90th / most), fast',
-      'precision at 1 in 10,000',
+      'precision at least, at 1 in 10,000',
       '1 in 1,000',
       '1 in 100',
     ),
@@ -169,7 +169,7 @@ export function methodTable(tally: Tally): string {
     const caught = sum(listable.map(hits));
     const wrong = sum(method.paid.values());
     const precision = (prevalence: number) =>
-      precisionAt(prevalence, caught / all, wrong / innocents).toFixed(3);
+      precisionAt(prevalence, caught / all, upperBound(wrong) / innocents).toFixed(3);
     lines.push(
       row(
         name,
@@ -186,7 +186,8 @@ export function methodTable(tally: Tally): string {
   }
   return table(
     'The fused verdict (limited or blocked) beside simpler methods on the same traffic. ' +
-      'Precision is computed from both rates for the prevalence named: that of a world is made up.',
+      'Precision is that of the prevalence named, not of the world, which is made up: from the ' +
+      'recall here and the 95 % bound of the share of innocents listed.',
     lines,
   );
 }

@@ -238,7 +238,8 @@ class Maker {
       (guilt: BotOptions['guilt'], more: (scene: Scene, n: number) => Partial<BotOptions>) =>
       (scene: Scene, n: number) => {
         const { rng } = scene;
-        const own = n % 4 === 3 ? customer6(this.ground, 2000 + this.#n) : this.#take('dynamic');
+        const own =
+          n % 4 === 3 ? customer6(this.ground, 2000 + (this.#n % 2000)) : this.#take('dynamic');
         const common = {
           address: own,
           guilt,

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -120,6 +121,7 @@ describe('a world', () => {
       });
       const addresses = sources.map(({ address }) => address);
       expect(new Set(addresses).size).toBe(addresses.length);
+      expect(addresses.filter((address) => isIP(address) === 0)).toEqual([]);
       const listed = new Set(entries.map(({ cidr }) => cidr.split('/')[0]));
       for (const { address, register, guilt } of sources) {
         expect([address, listed.has(address)]).toEqual([address, /^(reg|inf)/.test(register)]);
