@@ -33,7 +33,7 @@ const enum Float {
 const rowWords = 16;
 const rowBytes = rowWords * 4;
 /** Rows of a piece, a power of two. */
-const pieceRows = 16_384;
+export const pieceRows = 16_384;
 const pieceShift = 14;
 /** A row of this action is free. */
 const free = 0;
