@@ -70,8 +70,10 @@ export class DnsSockets {
     await once(this.#tcp, 'listening');
     const address = this.#tcp.address();
     const bound = typeof address === 'object' && address !== null ? address.port : port;
+    // The look-up answers at once, so the socket may be bound before `bind` returns.
+    const listening = once(this.#udp, 'listening');
     this.#udp.bind(bound, host);
-    await once(this.#udp, 'listening');
+    await listening;
     // What a socket says later is about one datagram, such as an unreachable asker.
     this.#udp.on('error', () => this.#count(figure.unsent));
     return bound;

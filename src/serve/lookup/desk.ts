@@ -14,6 +14,8 @@ export interface DeskOptions {
   readonly snapshot: () => Snapshot;
   /** The thread died and is started again, or could not be. */
   readonly trouble: (message: string) => void;
+  /** The program of the thread, where it is not beside this file. */
+  readonly thread?: URL;
 }
 
 /** A change is handed over after at most this time. */
@@ -71,7 +73,8 @@ export class LookupDesk {
       update: updateFrom(null, snapshot),
     };
     this.#note(snapshot);
-    const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: order });
+    const file = this.#options.thread ?? new URL('./thread.js', import.meta.url);
+    const worker = new Worker(file, { workerData: order });
     this.#worker = worker;
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromThread) => {

@@ -2,7 +2,9 @@
 
 import type { ZoneOptions } from '../dnsbl/answer.js';
 import type { Listener } from '../dnsbl/sockets.js';
+import type { Limit } from '../policy/meter.js';
 import type { ListUpdate } from './listed.js';
+import type { Appeal } from './wording.js';
 
 export interface DnsblOrder {
   readonly listener: Listener;
@@ -13,9 +15,17 @@ export interface DnsblOrder {
   readonly trusted: readonly string[];
 }
 
+export interface PolicyOrder {
+  readonly listener: Listener;
+  readonly appeal: Appeal;
+  /** Recipients an hour and at once, of limits that do not say it themselves. */
+  readonly limit: Limit;
+}
+
 /** What is to be opened; null: not. */
 export interface LookupDoors {
   readonly dnsbl: DnsblOrder | null;
+  readonly policy: PolicyOrder | null;
 }
 
 export interface LookupOrder extends LookupDoors {

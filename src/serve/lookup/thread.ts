@@ -7,9 +7,11 @@ import { PrefixList } from '../../lib/prefix-map.js';
 import { Answerer } from '../dnsbl/answer.js';
 import { SourceRate } from '../dnsbl/rate.js';
 import { DnsSockets } from '../dnsbl/sockets.js';
+import { Policy } from '../policy/policy.js';
+import { PolicyServer } from '../policy/server.js';
 import { slotOf } from './figures.js';
 import { ListedSources, type ListUpdate } from './listed.js';
-import type { DnsblOrder, LookupOrder, ToThread } from './order.js';
+import type { DnsblOrder, FromThread, LookupOrder, PolicyOrder, Ports, ToThread } from './order.js';
 
 class LookupThread {
   readonly #figures: Float64Array;
@@ -25,8 +27,18 @@ class LookupThread {
   }
 
   /** Opens what is asked for; gives the ports. */
-  async open({ dnsbl }: LookupOrder): Promise<{ dnsbl: number; policy: number }> {
-    return { dnsbl: dnsbl === null ? 0 : await this.#openDnsbl(dnsbl), policy: 0 };
+  async open({ dnsbl, policy }: LookupOrder): Promise<Ports> {
+    return {
+      dnsbl: dnsbl === null ? 0 : await this.#openDnsbl(dnsbl),
+      policy: policy === null ? 0 : await this.#openPolicy(policy),
+    };
+  }
+
+  #openPolicy({ listener, ...options }: PolicyOrder): Promise<number> {
+    const policy = new Policy(options, this.#listed, this.#figures);
+    const server = new PolicyServer(policy, this.#figures);
+    this.#closers.push(() => server.close());
+    return server.open(listener);
   }
 
   async #openDnsbl({ listener, zone, rate, trusted }: DnsblOrder): Promise<number> {
@@ -62,7 +74,7 @@ const order = workerData as LookupOrder;
 const thread = new LookupThread(order);
 parentPort!.on('message', (message: ToThread) => thread.hear(message));
 try {
-  parentPort!.postMessage({ ports: await thread.open(order) });
+  parentPort!.postMessage({ ports: await thread.open(order) } satisfies FromThread);
 } catch (error) {
-  parentPort!.postMessage({ problem: (error as Error).message });
+  parentPort!.postMessage({ problem: (error as Error).message } satisfies FromThread);
 }
