@@ -1,6 +1,7 @@
 // What a DNSBL answers for an entry: an address in 127.0.0.0/8 (RFC 5782 section 2.1) whose third
-// part is the action and whose last is the kind of reason. Everything that answers for the list, our
-// own server and exported zones, takes it from here. Codes that were given out are never reused.
+// part is the action and whose last is the kind of reason. Everything that answers for the list,
+// our own server and exported zones, takes it from here. Codes that were given out are never
+// reused.
 
 import type { DecisionAction } from '../decide/decision.js';
 

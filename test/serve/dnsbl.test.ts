@@ -60,6 +60,10 @@ function nibbles(hex: string): string {
   return [...hex.padStart(32, '0')].reverse().join('.');
 }
 
+function way(number: number): string {
+  return `see https://isp.example/appeal?entry=${entryOf('', number).id}`;
+}
+
 /** What an answer says, in short. */
 function inShort(packet: DecodedPacket & { rcode?: string }): string {
   const data = (packet.answers ?? []).map((answer) =>
@@ -111,8 +115,8 @@ describe('an address', () => {
       return (answer!.data as Buffer[]).map(String).join('');
     });
     expect(texts).toEqual([
-      `Mail from 203.0.113.10 is blocked: too many refused recipients; see https://isp.example/appeal?entry=${entryOf('', 2).id}`,
-      `Mail from 198.51.100.1 is limited to 25 recipients an hour: too much mail; see https://isp.example/appeal?entry=${entryOf('', 3).id}`,
+      `Mail from 203.0.113.10 is blocked: too many refused recipients; ${way(2)}`,
+      `Mail from 198.51.100.1 is limited to 25 recipients an hour: too much mail; ${way(3)}`,
       'Test entry of bl.example.net',
     ]);
   });

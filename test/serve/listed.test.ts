@@ -1,5 +1,5 @@
-// The index of the list: what it finds against an obviously correct slow twin, through many updates;
-// that an update carries only what changed; time and staleness.
+// The index of the list: what it finds against an obviously correct slow twin, through many
+// updates; that an update carries only what changed; time and staleness.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

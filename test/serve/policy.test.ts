@@ -155,7 +155,7 @@ it('the meter lets through what a bucket of tokens would', () => {
   fc.assert(property, { numRuns: 300 });
 });
 
-it('the meter forgets the source that was charged first, and counts it where it was in debt', () => {
+it('the meter forgets the source that was charged first, and counts those in debt', () => {
   const meters = new Meters();
   const slow = { rate: 1, burst: 1 };
   for (let at = 0; at < 65_537; at++) meters.charge(`s${at}`, slow, 1, at * 100);

@@ -1,7 +1,7 @@
 // Answers one DNS message for the zone of the list, as an authoritative server that knows nothing
-// else: what is outside the zone is refused, and nobody is asked on anybody's behalf. An answer about
-// an address is 16 bytes longer than its question, that there is none some 60, and none that goes by
-// UDP has more than 1,232. Bytes in, bytes out; sockets are in `sockets.ts`.
+// else: what is outside the zone is refused, and nobody is asked on anybody's behalf. An answer
+// about an address is 16 bytes longer than its question, that there is none some 60, and none that
+// goes by UDP has more than 1,232. Bytes in, bytes out; sockets are in `sockets.ts`.
 //
 // A list that nobody renewed in time is dead (detection.md 5.2: fail open): nothing is listed any
 // more, not even the test entry, so that whoever watches the test entry sees it.
@@ -84,8 +84,8 @@ export class Answerer {
   }
 
   /**
-   * Answers bytes [0, length) at the moment `clock_ms` of `performance.now`; gives the length of the
-   * answer in `out`, 0 where there is none. `isStream`: it came by TCP and may be long.
+   * Answers bytes [0, length) at the moment `clock_ms` of `performance.now`; gives the length of
+   * the answer in `out`, 0 where there is none. `isStream`: it came by TCP and may be long.
    */
   answer(bytes: Uint8Array, length: number, isStream: boolean, clock_ms: number): number {
     const query = this.#query;

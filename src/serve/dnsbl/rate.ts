@@ -36,7 +36,7 @@ export class SourceRate {
     this.#seed = seed | 0;
   }
 
-  /** Whether another answer to `address` is within its rate at `clock_ms`, which never goes back. */
+  /** Whether another answer to `address` is within its rate at `clock_ms`; time only runs on. */
   admits(address: string, clock_ms: number): boolean {
     if (this.#rate === 0) return true;
     const prefix = this.#prefix;

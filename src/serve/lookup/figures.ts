@@ -1,5 +1,5 @@
-// What the lookup thread counts, as slots of a Float64Array in shared memory: the thread writes, the
-// main thread reads whenever it likes. The names are those of the figures outside.
+// What the lookup thread counts, as slots of a Float64Array in shared memory: the thread writes,
+// the main thread reads whenever it likes. The names are those of the figures outside.
 
 /** In the order of their slots. The last group are states, the others only grow. */
 const lookupFigureNames = [

@@ -1,7 +1,7 @@
-// Which entry of the list speaks of an address, at any moment: an index over a snapshot that is kept
-// up to date instead of being built anew. An update brings only the pieces of the snapshot that
-// changed (16,384 entries each), so a change costs a millisecond with a million entries too. One
-// thread's own; what the sockets do with the answer is elsewhere.
+// Which entry of the list speaks of an address, at any moment: an index over a snapshot that is
+// kept up to date instead of being built anew. An update brings only the pieces of the snapshot
+// that changed (16,384 entries each), so a change costs a millisecond with a million entries too.
+// One thread's own; what the sockets do with the answer is elsewhere.
 
 import { HashTable } from '../../block/hash-table.js';
 import { EntryCursor, pieceRows, type Snapshot } from '../../block/rows.js';

@@ -1,8 +1,8 @@
 // How much mail each limited source may still send, by the generic cell rate algorithm (ITU-T
 // I.371, virtual scheduling): one number a source, its theoretical arrival time. With T = 3600/rate
-// seconds and tau = T (burst - 1), recipients of number n at time t conform if
-// max(t, TAT) + n T - t <= tau + T (detection.md 2.9); what does not conform is not charged. This is
-// the limit as it is enforced; the detector that finds who is over it has its own.
+// seconds and tau = T (burst - 1), recipients of number n at time t conform if max(t, TAT) + n T -
+// t <= tau + T (detection.md 2.9); what does not conform is not charged. This is the limit as it is
+// enforced; the detector that finds who is over it has its own.
 
 export interface Limit {
   /** Recipients an hour, and how many at once. */
