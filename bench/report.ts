@@ -124,12 +124,13 @@ class Report {
     });
     const first = table(
       '`mailweir run` with one thread and a ring of 64 MiB, and `tcpdump -B 65536 -w /dev/null`, ' +
-        'in turn, over the capture `ordinary` sent by tcpreplay on a veth pair; both warm.',
+        'in turn, over the capture `ordinary` sent by tcpreplay on a veth pair; both warm, with ' +
+        'real-time priorities, the listener first.',
       rates!,
     );
     const second = table(
       'Processor time of the listening process and its children for each packet, at ' +
-        `${costRate} a second; one run each.`,
+        `${costRate.toLocaleString('en')} a second; one run each.`,
       costs!,
     );
     return `${first}\n${second}\n${machine({ quick: this.#quick, runs: this.#runs })}`;
