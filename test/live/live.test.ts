@@ -200,7 +200,7 @@ describe.each(ways)('the daemon on an interface, by %s', (source, there) => {
     async () => {
       const { lines, packets } = replayed(file('mixed.pcap'));
       const daemon = await listen(source, '--clear');
-      const sent = cable.send(file('mixed.pcap'), 10_000);
+      const sent = cable.send(file('mixed.pcap'), 5_000);
       await daemon.until(() => existsSync(output) && readFileSync(output).includes('"smtp"'));
       renameSync(output, `${output}.1`);
       daemon.signal('SIGHUP');
