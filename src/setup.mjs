@@ -44,6 +44,10 @@ const systemPackages = {
     openssl: ['openssl'],
     zstd: ['zstd'],
     rsyslog: ['/usr/sbin/rsyslogd'],
+    'bind9-dnsutils': ['dig'],
+    unbound: ['/usr/sbin/unbound'],
+    postfix: ['/usr/lib/postfix/sbin/postscreen'],
+    swaks: ['swaks'],
   },
 };
 
@@ -281,6 +285,12 @@ function tools(purpose, why) {
   }
   say(command);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // Postfix is for the tests alone: as installed it must not begin to take mail on this machine.
+  const answer = 'postfix postfix/main_mailer_type select No configuration\n';
+  const [program, ...words] = `${asRoot}debconf-set-selections`
+    .replace('sudo ', 'sudo -n ')
+    .split(' ');
+  if (missing.includes('postfix')) spawnSync(program, words, { input: answer });
   for (const line of [`${asRoot}apt-get update`, command]) {
     const [program, ...words] = line.replace('sudo ', 'sudo -n -E ').split(' ');
     const { status } = spawnSync(program, words, { stdio: 'inherit', env });
