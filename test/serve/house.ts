@@ -1,6 +1,6 @@
-// A mail provider's house for tests: a network namespace with nothing but loopback, where unbound is
-// the resolver on port 53, our DNSBL stands behind it, and Postfix receives mail. Everything in it
-// is a real program with folders of its own; all of them end with `close`.
+// A mail provider's house for tests: a network namespace with nothing but loopback, where unbound
+// is the resolver on port 53, our DNSBL stands behind it, and Postfix receives mail. Everything in
+// it is a real program with folders of its own; all of them end with `close`.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
@@ -29,8 +29,9 @@ export class House {
     chmodSync(this.folder, 0o755);
     const resolv = join(this.folder, 'resolv.conf');
     writeFileSync(resolv, 'nameserver 127.0.0.1\noptions timeout:2 attempts:1\n');
-    const words = `mount --bind ${resolv} /etc/resolv.conf && ip link set lo up && echo ready && exec sleep 600`;
-    const keeper = spawn('unshare', ['--net', '--mount', 'sh', '-c', words]);
+    const words = [`mount --bind ${resolv} /etc/resolv.conf`, 'ip link set lo up', 'echo ready'];
+    words.push('exec sleep 600');
+    const keeper = spawn('unshare', ['--net', '--mount', 'sh', '-c', words.join(' && ')]);
     this.#keeper = keeper;
     let said = '';
     keeper.stdout.on('data', (text) => {
@@ -169,6 +170,9 @@ postscreen_dnsbl_sites = ${zone}=127.0.0.[2..10]
 postscreen_dnsbl_threshold = 1
 postscreen_dnsbl_action = enforce
 smtpd_recipient_restrictions = reject_unauth_destination
+limited_restrictions =
+  check_policy_service { inet:127.0.0.1:${ports.policy}, timeout=10s, default_action=DUNNO }
+  reject_unauth_destination
 `;
 }
 
@@ -176,7 +180,7 @@ const masterCf = `127.0.0.1:${ports.postscreen} inet n - n - 1 postscreen
 smtpd pass - - n - - smtpd
 dnsblog unix - - n - 0 dnsblog
 127.0.0.1:${ports.smtpd} inet n - n - - smtpd
-  -o { smtpd_recipient_restrictions = check_policy_service { inet:127.0.0.1:${ports.policy}, timeout=10s, default_action=DUNNO }, reject_unauth_destination }
+  -o { smtpd_recipient_restrictions = $limited_restrictions }
 cleanup unix n - n - 0 cleanup
 rewrite unix - - n - - trivial-rewrite
 anvil unix - - n - 1 anvil
