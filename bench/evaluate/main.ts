@@ -44,6 +44,9 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** Set by an interrupt: what is done so far is written, and that is the end. */
+let enough = false;
+
 class Evaluation {
   readonly #flags: Flags;
   readonly cases: string[] = [];
@@ -75,9 +78,11 @@ class Evaluation {
   /** The main figures: days of rows. */
   async world(): Promise<string> {
     const tally = new Tally();
-    const seeds = this.#seeds(20, 2);
-    const share = this.#flags.quick ? 0.25 : 1;
-    for (const seed of seeds) {
+    const seeds: number[] = [];
+    const share = this.#flags.quick ? 0.25 : 0.5;
+    for (const seed of this.#seeds(20, 2)) {
+      if (enough && seeds.length > 0) break;
+      seeds.push(seed);
       const baselines = [new CountAnHour(100), new LeakyRefusals(), new SentToReceived()];
       const o = { ...this.#day(seed, share, 24), baselines };
       const { world, ledger, talks, seconds } = await dayOfRows(o);
@@ -100,15 +105,18 @@ class Evaluation {
   /** Days of innocents alone. */
   async crowd(): Promise<string> {
     const tally = new Tally();
-    const seeds = this.#seeds(12, 1);
+    const seeds: number[] = [];
     const mix = cut(crowdMix, this.#flags.share ?? (this.#flags.quick ? 0.1 : 1));
-    for (const seed of seeds) {
+    for (const seed of this.#seeds(12, 1)) {
+      if (enough && seeds.length > 0) break;
+      seeds.push(seed);
       const { world, ledger, talks, seconds } = await dayOfRows({ ...this.#day(seed, 1, 24), mix });
       tally.add(seed, ledger, world.ground, []);
       say(`crowd, seed ${seed}: ${talks} sessions in ${seconds.toFixed(1)} s`);
     }
     this.cases.push(...tally.cases);
-    return `Synthetic; not field-validated. ${seeds.length} days.\n\n${paidTable(tally)}`;
+    const days = `${seeds.length} days, seeds ${seeds[0]} to ${seeds.at(-1)}`;
+    return `Synthetic; not field-validated. ${days}.\n\n${paidTable(tally)}`;
   }
 
   /** Hours as captures through the program, on mirrors that are not perfect. */
@@ -152,10 +160,14 @@ class Evaluation {
 }
 
 async function main(flags: Flags): Promise<void> {
+  process.once('SIGINT', () => {
+    say('finishing with what is done so far; again to end at once');
+    enough = true;
+  });
   const readme = join(fileURLToPath(new URL('../../..', import.meta.url)), 'bench/README.md');
   const evaluation = new Evaluation(flags);
   for (const part of parts) {
-    if (flags.only !== undefined && flags.only !== part) continue;
+    if ((flags.only !== undefined && flags.only !== part) || enough) continue;
     const text = await evaluation[part]();
     if (flags.dry) process.stdout.write(`${text}\n`);
     else fill(readme, part, text);
