@@ -10,7 +10,7 @@ export const ablations: Readonly<Record<string, (text: string) => string>> = {
   'no session cap': (text) => text.replaceAll(/^ +session_cap: .*\n/gm, ''),
   'no thresholds of their own for server roles': (text) =>
     text.replaceAll(/^( +)by_role:\n(?:\1 +.*\n)+/gm, ''),
-  'no corroboration': (text) =>
+  'no corroboration asked for by rules': (text) =>
     text
       .replaceAll(/^corroborate:\n(?: +.*\n)+/gm, '')
       .replaceAll(
