@@ -12,6 +12,7 @@ import { nextOf, problemOf, type Source } from './capture/source.js';
 import type { Config } from './config.js';
 import { Engine } from './engine.js';
 import { Figure } from './figures.js';
+import { rehearse } from './rehearsal.js';
 
 /** What a worker is told when it starts. All memory is made by the main thread. */
 export interface WorkerOrder {
@@ -39,11 +40,15 @@ interface Share {
 interface Tap {
   readonly kind: 'tap';
   readonly plan: LivePlan;
+  /** Whether to play made-up mail first: not where a worker died and frames wait. */
+  readonly rehearse: boolean;
 }
 
 /** What a worker says. 0 is the bell: there are rows, or a batch is done. */
 export type WorkerWord =
   | 0
+  /** It listens. */
+  | 'ready'
   /** Its sources ended; a line for each that did so before its real end. */
   | { readonly ended: readonly string[] }
   /** A source cannot be used; one line. */
@@ -133,9 +138,10 @@ class TapWork {
   readonly #ring: RingSource | null;
   #stopped = false;
 
-  constructor(order: WorkerOrder, plan: LivePlan) {
+  constructor(order: WorkerOrder, { plan, rehearse: rehearses }: Tap) {
     this.#line = new Line(order);
     this.#line.patience = 0;
+    if (rehearses) rehearse(order.config, { factsKey: order.factsKey });
     const { sources, ring } = openLive(plan);
     this.#sources = sources;
     this.#ring = ring;
@@ -203,7 +209,9 @@ async function main(order: WorkerOrder): Promise<void> {
   const { work } = order;
   if (work.kind === 'share') return share(order, work);
   try {
-    await new TapWork(order, work.plan).run();
+    const tap = new TapWork(order, work);
+    say('ready');
+    await tap.run();
   } catch (error) {
     say({ failed: error instanceof Error ? error.message : String(error) });
     parentPort?.close();

@@ -54,7 +54,7 @@ export interface CrewOptions {
 
 /** One worker, whichever thread it is at the moment. */
 class Seat {
-  readonly order: WorkerOrder;
+  order: WorkerOrder;
   readonly figures: Float64Array;
   /** Figures of the threads before this one. */
   readonly before = new Float64Array(figureCount);
@@ -67,7 +67,7 @@ class Seat {
     this.order = {
       config,
       factsKey,
-      work: { kind: 'tap', plan },
+      work: { kind: 'tap', plan, rehearse: plan.kind !== 'file' },
       rows: openPipeMemory(rowBytes, portionBytesMax(config.smtp.rcpt_max)),
       figures: new SharedArrayBuffer(figureCount * 8),
       bell: new SharedArrayBuffer(4),
@@ -101,6 +101,9 @@ export class Crew {
   readonly #merge: RowMerge;
   /** No worker waits for another here: rows are handed on as they come. */
   readonly #bounds: Float64Array;
+  /** Settled when all workers listen. */
+  readonly ready: Promise<void>;
+  #ready: () => void = () => {};
   #stopping = false;
   /** The turns that are going on, and whether there is more to do than they knew of. */
   #turns: Promise<void> | null = null;
@@ -120,6 +123,13 @@ export class Crew {
       sink,
     );
     this.#bounds = new Float64Array(plans.length).fill(Number.POSITIVE_INFINITY);
+    this.ready = new Promise((resolve) => {
+      let left = plans.length;
+      this.#ready = () => {
+        left -= 1;
+        if (left === 0) resolve();
+      };
+    });
   }
 
   /** Figures of each worker. */
@@ -169,6 +179,8 @@ export class Crew {
     if (this.#stopping) return;
     const file = this.#options.workerFile ?? new URL('../worker.js', import.meta.url);
     const thread = new Worker(file, { workerData: seat.order });
+    const { work } = seat.order;
+    if (work.kind === 'tap') seat.order = { ...seat.order, work: { ...work, rehearse: false } };
     const bell = new Int32Array(seat.order.bell);
     Atomics.store(bell, 0, 0);
     seat.thread = thread;
@@ -180,7 +192,8 @@ export class Crew {
       if (word === 0) {
         Atomics.store(bell, 0, 0);
         void this.#take();
-      } else if ('ended' in word) seat.problems = word.ended;
+      } else if (word === 'ready') this.#ready();
+      else if ('ended' in word) seat.problems = word.ended;
       else this.#fail(new CommandError(word.failed));
     });
     thread.on('exit', () => {

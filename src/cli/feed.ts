@@ -11,6 +11,8 @@ export class Feed {
   readonly #sources: readonly Source[];
   readonly #line: Line;
   readonly #drain: () => Promise<boolean>;
+  /** Files need no readiness. */
+  readonly ready = Promise.resolve();
   #stopping = false;
 
   /** Between two batches `drain` is asked; false ends the feed. */

@@ -36,6 +36,8 @@ interface Way {
 
 /** What gives rows: files in this thread, or workers that listen. */
 interface Packets {
+  /** Settled when all that is to be listened to is. */
+  readonly ready: Promise<void>;
   /** Counters of each engine. */
   readonly figures: readonly Float64Array[];
   /** Runs until its sources end; gives a line for each that did so before its real end. */
@@ -62,7 +64,7 @@ export async function run(options: RunOptions): Promise<number> {
   const packets = live
     ? await listen(tap, config, { office, drain, log })
     : await read(options, config, { office, drain });
-  log.info({ sources: names }, 'started');
+  void packets.ready.then(() => log.info({ sources: names }, 'started'));
   return daemon.run(packets);
 }
 

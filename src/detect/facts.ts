@@ -175,7 +175,10 @@ export class Facts {
   transaction(domains: DomainBook): void {
     const { row, values } = this;
     this.#helo(row.transactionTexts);
-    values[Slot.auth] = row.authenticated ? 1 : 0;
+    // Behind a loss an AUTH may have gone unseen: towards an own server that would make a relay of
+    // a customer's own mail.
+    const unknown = row.afterLoss && this.dst.own;
+    values[Slot.auth] = row.authenticated || unknown ? 1 : 0;
     values[Slot.rotated] = row.rotated ? 1 : 0;
     values[Slot.dnsbl] = row.lists;
     const heloLength = row.word(At.helo);

@@ -223,7 +223,7 @@ describe.runIf(capable)('the ring on a cable', () => {
       const output = file('events.ndjson');
       const options = { ...small, ports: [25, 465, 587, 2525], poison: true };
       const listener = await Listener.ready({ interfaces, options, give: 'events', output });
-      await cable.send(capture, 60_000);
+      await cable.send(capture, 20_000);
       await listener.end();
       const { stdout } = mailweir(['replay', capture, '--format', 'eve']);
       const got = essence(readFileSync(output, 'utf8'));
