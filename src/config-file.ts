@@ -107,14 +107,22 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
       directory: path.default(defaults.record.directory),
       days: whole(1, 36_500).default(defaults.record.days),
     }),
-    serve: section({
-      http: listener.optional(),
-      dnsbl: listener.optional(),
-      zone: z
-        .string()
-        .regex(/^([a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}\.?$/i, 'a domain name')
-        .optional(),
-      policy: listener.optional(),
+    serve: serveShape(),
+    dnsbl: section({
+      name_servers: z
+        .array(domain)
+        .min(1)
+        .max(8)
+        .default([...defaults.dnsbl.name_servers]),
+      rate_per_s: whole(0, 1_000_000).default(defaults.dnsbl.rate_per_s),
+      trusted: z
+        .array(cidr)
+        .max(1000)
+        .default([...defaults.dnsbl.trusted]),
+    }),
+    policy: section({
+      rate_per_hour: whole(1, 1_000_000).default(defaults.policy.rate_per_hour),
+      burst: whole(1, 65_535).default(defaults.policy.burst),
     }),
   });
 }
@@ -200,6 +208,21 @@ function networkShape(path: z.ZodType<string>) {
   };
 }
 
+function serveShape() {
+  const shape = section({
+    http: listener.optional(),
+    dnsbl: listener.optional(),
+    // An IPv6 address before it takes 64 of the 255 bytes that a name has.
+    zone: domain.refine((name) => name.length <= 189, 'at most 189 characters').optional(),
+    policy: listener.optional(),
+  });
+  return shape.superRefine(({ dnsbl, zone }, context) => {
+    if (dnsbl === undefined || zone !== undefined) return;
+    const message = 'needs serve.zone, the name that it answers for, such as bl.example.net';
+    context.addIssue({ code: 'custom', path: ['dnsbl'], message });
+  });
+}
+
 function notifyShape(defaults: Config, path: z.ZodType<string>) {
   const facility = z
     .string()
@@ -248,6 +271,12 @@ const webAddress = z.string().refine((text) => {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '';
 }, 'an address that begins with https:// or http://');
+
+/** Labels of up to 63 characters, with or without the ending dot. */
+const domain = z
+  .string()
+  .max(253)
+  .regex(/^([a-z0-9_-]{1,63}\.)*[a-z0-9-]{1,63}\.?$/i, 'a domain name');
 
 const listener = z
   .string()

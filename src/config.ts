@@ -150,6 +150,23 @@ export interface ServeConfig {
   readonly policy?: string | undefined;
 }
 
+/** What the DNSBL at `serve.dnsbl` says about itself, and to whom it says much. */
+export interface DnsblConfig {
+  /** Names of NS records; localhost, as long as no zone above delegates to it. */
+  readonly name_servers: readonly string[];
+  /** Answers a second by UDP to one prefix (IPv4 /24, IPv6 /56); above it asks to come by TCP. */
+  readonly rate_per_s: number;
+  /** Own resolvers, which are not limited. */
+  readonly trusted: readonly string[];
+}
+
+/** Limits that name no rate, as the policy server at `serve.policy` applies them. */
+export interface PolicyConfig {
+  /** Recipients an hour, and at once. */
+  readonly rate_per_hour: number;
+  readonly burst: number;
+}
+
 /** The whole configuration, frozen to its leaves. */
 export interface Config {
   /** Name of this sensor in every event. */
@@ -169,6 +186,8 @@ export interface Config {
   readonly state: StateConfig;
   readonly record: RecordConfig;
   readonly serve: ServeConfig;
+  readonly dnsbl: DnsblConfig;
+  readonly policy: PolicyConfig;
 }
 
 /** Ports that carry mail: SMTP, SMTP over TLS, submission, and the usual second submission port. */
@@ -205,6 +224,8 @@ const defaults: Config = freeze({
   state: { directory: '/var/lib/mailweir/state' },
   record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
   serve: {},
+  dnsbl: { name_servers: ['localhost'], rate_per_s: 200, trusted: ['127.0.0.0/8', '::1/128'] },
+  policy: { rate_per_hour: 25, burst: 10 },
 });
 
 /** What an empty file means. */

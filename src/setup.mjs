@@ -48,6 +48,8 @@ const systemPackages = {
     unbound: ['/usr/sbin/unbound'],
     postfix: ['/usr/lib/postfix/sbin/postscreen'],
     swaks: ['swaks'],
+    dnsperf: ['dnsperf'],
+    rbldnsd: ['/usr/sbin/rbldnsd'],
   },
 };
 

@@ -2,11 +2,11 @@
 // postscreen and smtpd. Each runs as it is installed, in a network namespace of this test.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { has } from '../capture/captures.js';
-import { dnsblDoor, zone } from './desk.js';
+import { zone } from './desk.js';
 import { House, ports } from './house.js';
 import { entryOf } from './lists.js';
 
@@ -17,14 +17,13 @@ const entries = [
   entryOf('127.0.0.10/32', 2, { action: 'limit', rule: 'core.rate-limit', scope: limit }),
   entryOf('2001:db8:0:1::/64', 3),
 ];
-const doors = {
-  dnsbl: { ...dnsblDoor, listener: { host: '127.0.0.1', port: ports.dnsbl } },
-  policy: {
-    listener: { host: '127.0.0.1', port: ports.policy },
-    appeal: dnsblDoor.zone.appeal,
-    limit: { rate: 25, burst: 10 },
-  },
-};
+const config = `
+serve:
+  dnsbl: "127.0.0.1:${ports.dnsbl}"
+  zone: ${zone}
+  policy: "127.0.0.1:${ports.policy}"
+appeal: { url: "https://isp.example/appeal" }
+`;
 
 const mayMount = spawnSync('unshare', ['--net', '--mount', 'true']).status === 0;
 const needed = ['dig', 'unbound', 'swaks', 'nsenter'].filter((name) => !has(name));
@@ -36,12 +35,9 @@ describe.skipIf(needed.length > 0)(`in a house of its own${needed.join(', ')}`, 
   beforeAll(async () => {
     expect(existsSync(stand), 'dist is missing: npm run build').toBe(true);
     await house.open();
-    const server = house.start('stand', [
-      process.execPath,
-      stand,
-      JSON.stringify({ doors, entries }),
-    ]);
-    server.stdin!.write('\n');
+    const path = join(house.folder, 'mailweir.yaml');
+    writeFileSync(path, config);
+    house.start('stand', [process.execPath, stand, path, JSON.stringify(entries)]);
     await house.startUnbound();
     await house.startPostfix();
   }, 60_000);

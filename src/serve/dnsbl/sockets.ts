@@ -2,8 +2,9 @@
 // what a stranger can hold: waiting answers, connections, bytes of an unfinished message, time.
 
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
+import { lookup } from 'node:dns';
 import { once } from 'node:events';
-import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import { slotOf } from '../lookup/figures.js';
 import type { Answerer } from './answer.js';
 import { headerBytes } from './query.js';
@@ -56,7 +57,10 @@ export class DnsSockets {
       type: isIPv6(listener.host) ? 'udp6' : 'udp4',
       recvBufferSize: receiveBytes,
       // Addresses come from datagrams; the usual look-up would be a turn of the event loop.
-      lookup: (host, _options, done) => done(null, host, isIPv6(host) ? 6 : 4),
+      lookup: (host, options, done) => {
+        if (isIP(host) === 0) lookup(host, options, done);
+        else done(null, host, isIP(host));
+      },
     });
     this.#udp.on('message', (message, from) => this.#datagram(message, from));
     this.#tcp = createServer((socket) => this.#connection(socket));
