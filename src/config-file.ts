@@ -102,6 +102,12 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
     }),
     notify: section(notifyShape(defaults, path)),
     state: section({ directory: path.default(defaults.state.directory) }),
+    block: section({
+      directory: path.default(defaults.block.directory),
+      entries_max: whole(1, 1_000_000).default(defaults.block.entries_max),
+      life_s: whole(60, 86_400).default(defaults.block.life_s),
+    }),
+    enforce: section(enforceShape()),
     record: section({
       mode: z.enum(['off', 'pseudonymous', 'sealed']).default(defaults.record.mode),
       directory: path.default(defaults.record.directory),
@@ -221,6 +227,16 @@ function serveShape() {
     const message = 'needs serve.zone, the name that it answers for, such as bl.example.net';
     context.addIssue({ code: 'custom', path: ['dnsbl'], message });
   });
+}
+
+function enforceShape() {
+  const port = whole(1, 65_535);
+  const nftables = z.strictObject({
+    ports: z.array(port).min(1, 'at least one port').max(16, 'at most 16 ports').default([25]),
+    life_s: whole(4, 3600).default(60),
+    entries_max: whole(1, 1_000_000).default(100_000),
+  });
+  return { nftables: nftables.optional() };
 }
 
 function notifyShape(defaults: Config, path: z.ZodType<string>) {

@@ -134,6 +134,31 @@ export interface StateConfig {
   readonly directory: string;
 }
 
+/** The block list of this box; kept while somebody is served from it or it is enforced here. */
+export interface BlockConfig {
+  /** Folder of its store. */
+  readonly directory: string;
+  /** 64 bytes of memory each, and about 2 KB of disk with the evidence. */
+  readonly entries_max: number;
+  /** How long what was fetched may be used: a dead daemon's list dies with it, open. */
+  readonly life_s: number;
+}
+
+/** Limits and blocks in this box's own kernel, where the box forwards the mail. */
+export interface NftablesConfig {
+  /** Ports on which entries are enforced, if they speak of them. */
+  readonly ports: readonly number[];
+  /** The rules work so long after the last word of the daemon; it gives four in that time. */
+  readonly life_s: number;
+  /** More entries than this are counted and left out. */
+  readonly entries_max: number;
+}
+
+/** Off by default: a sensor on a mirror port forwards nothing. */
+export interface EnforceConfig {
+  readonly nftables?: NftablesConfig | undefined;
+}
+
 export interface RecordConfig {
   readonly mode: 'off' | 'pseudonymous' | 'sealed';
   readonly directory: string;
@@ -184,6 +209,8 @@ export interface Config {
   readonly appeal: AppealConfig;
   readonly notify: NotifyConfig;
   readonly state: StateConfig;
+  readonly block: BlockConfig;
+  readonly enforce: EnforceConfig;
   readonly record: RecordConfig;
   readonly serve: ServeConfig;
   readonly dnsbl: DnsblConfig;
@@ -222,6 +249,8 @@ const defaults: Config = freeze({
   appeal: {},
   notify: { severity: 'low' },
   state: { directory: '/var/lib/mailweir/state' },
+  block: { directory: '/var/lib/mailweir/list', entries_max: 1_000_000, life_s: 7200 },
+  enforce: {},
   record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
   serve: {},
   dnsbl: { name_servers: ['localhost'], rate_per_s: 200, trusted: ['127.0.0.0/8', '::1/128'] },

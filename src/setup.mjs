@@ -50,6 +50,7 @@ const systemPackages = {
     swaks: ['swaks'],
     dnsperf: ['dnsperf'],
     rbldnsd: ['/usr/sbin/rbldnsd'],
+    nftables: ['nft', '/usr/sbin/nft'],
   },
 };
 

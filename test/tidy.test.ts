@@ -39,6 +39,8 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   block: ['decide'],
   serve: ['block'],
   export: ['block'],
+  // Rules of this box's kernel, and whether the wire shows that entries are enforced at all.
+  enforce: ['block', 'batch'],
   // Whom it sends to, not what: events come as text.
   notify: [],
   // These stand behind the block list, and read rows as they leave the packet plane.

@@ -260,6 +260,13 @@ export class RowCursor {
     const pair = this.word(At.vlan + (index >> 1));
     return (index & 1) === 0 ? pair & 0xfff : (pair >> 12) & 0xfff;
   }
+  /** Writes the client's address over the words of `out`, IPv4 as ::ffff:a.b.c.d. */
+  clientInto(out: { w0: number; w1: number; w2: number; w3: number }): void {
+    out.w0 = this.word(At.client);
+    out.w1 = this.word(At.client + 1);
+    out.w2 = this.word(At.client + 2);
+    out.w3 = this.word(At.client + 3);
+  }
   get clientPort(): number {
     return this.word(At.ports) >>> 16;
   }

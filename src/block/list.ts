@@ -190,6 +190,11 @@ export class BlockList implements DecisionSink {
     return found.filter((entry) => entry !== undefined && entry.ended === undefined) as Entry[];
   }
 
+  /** Ids of the entries that cover an address, and nothing else of them: for every row. */
+  idsCovering(address: Prefix): string[] {
+    return this.#ledger.rows.covering(address);
+  }
+
   /** Entries on the list in the order of their ids, after `id`; reads the disk as it goes. */
   entriesAfter(id: string): Generator<Entry> {
     return this.#store.entriesAfter(id);

@@ -34,6 +34,8 @@ const explained = new Set([
   'CaptureError',
   'RegisterError',
   'RuleError',
+  'BlockError',
+  'EnforceError',
 ]);
 
 /** Tells what went wrong and gives the exit status. */

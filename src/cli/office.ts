@@ -8,8 +8,10 @@ import type { RowSink } from '../batch/row.js';
 import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
 import type { Stats } from '../output/stats.js';
 import { alertFields, decisionFields } from '../output/verdict.js';
+import type { Enforcement } from './enforcement.js';
 import { FirstSeen } from './first-seen.js';
 import { Judge, type Law } from './judge.js';
+import type { Listing } from './listing.js';
 import { Notices } from './notices.js';
 
 /** Where events are written: standard output, a file, or only the log. */
@@ -25,6 +27,10 @@ export interface OfficeOptions {
   readonly log: Logger;
   /** Rules that are new here only observe at first: on interfaces, where the wall clock counts. */
   readonly observe: boolean;
+  /** The block list, where it is kept. */
+  readonly listing?: Listing | undefined;
+  /** What is enforced here, and what the wire shows of it. */
+  readonly enforcement?: Enforcement | undefined;
   /** Reads the law again; rejects with what is wrong with it. */
   readonly reload: () => Promise<Law>;
 }
@@ -54,11 +60,13 @@ export class Office implements RowSink, AlertSink, DecisionSink {
         observing: (sha256: string, time: number) => firstSeen.observing(sha256, time),
       }),
     });
+    options.listing?.teach(this.#judge.policy);
     this.#enact(law);
   }
 
   rows(area: ArrayBuffer, length: number): void {
     this.#judge.rows(area, length);
+    this.#options.enforcement?.rows(area, length);
     this.#options.events.rows(area, length);
   }
 
@@ -74,19 +82,28 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     events.decision(decision);
     log.info({ ...decisionFields(decision) }, `${decision.action} ${decision.state}`);
     this.#notices.decision(decision);
+    this.#options.listing?.decision(decision);
   }
 
   /** Time runs on, microseconds. */
   tick(now: number): void {
     this.#now = Math.max(this.#now, now);
     this.#judge.tick(now);
+    this.#options.listing?.tick(now);
+    this.#options.enforcement?.tick(now);
     this.#options.events.flush();
   }
 
   stats(stats: Stats, micros: number): void {
     this.#judge.kernelLoss = stats.kernel_drops / Math.max(1, stats.packets + stats.kernel_drops);
     const notify = this.#notices.counters();
-    const judged = { ...stats, ...this.#judge.stats(), ...(notify !== null && { notify }) };
+    const enforce = this.#options.enforcement?.stats();
+    const judged = {
+      ...stats,
+      ...this.#judge.stats(),
+      ...(notify !== null && { notify }),
+      ...(enforce !== undefined && { enforce }),
+    };
     this.#options.events.stats(judged, micros);
   }
 
@@ -96,6 +113,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     try {
       const law = await reload();
       this.#judge.use(law, this.#now);
+      await this.#options.listing?.use(law);
       this.#options.events.flush();
       this.#enact(law);
       log.info({ rules: law.rules.rules.length, register: law.register.version }, 'reloaded');
@@ -106,8 +124,11 @@ export class Office implements RowSink, AlertSink, DecisionSink {
   }
 
   /** Sends what is on its way, at most so long. */
-  close(patience_ms: number): Promise<void> {
-    return this.#notices.close(patience_ms);
+  async close(patience_ms: number): Promise<void> {
+    const { enforcement, listing } = this.#options;
+    await enforcement?.close();
+    await listing?.close();
+    await this.#notices.close(patience_ms);
   }
 
   /** Notes since when the rules are in use here. */

@@ -5,10 +5,13 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { RowSink } from '../batch/row.js';
 import type { Config } from '../config.js';
+import type { HelperHand } from '../enforce/hand.js';
 import { Figure, statsOf } from '../figures.js';
 import { Out } from '../output/out.js';
 import type { Death } from './crew.js';
 import { complain, Exit } from './fail.js';
+import type { Law } from './judge.js';
+import type { Listing } from './listing.js';
 import type { Live } from './live.js';
 import type { Events, Office } from './office.js';
 import { lineOf } from './replay.js';
@@ -53,17 +56,19 @@ export async function run(options: RunOptions): Promise<number> {
   const config = await settings(options.config, undefined);
   const log = await logger();
   const names = options.replay === undefined ? interfaces(options, config) : [options.replay];
+  const live = options.replay === undefined;
+  const hand = live ? await helper(config) : null;
   // First of all: privileges are given up as soon as the sockets are open.
-  const tap = options.replay === undefined ? await openTap(names, config, log) : null;
+  const tap = live ? await openTap(names, config, log) : null;
   const out = new Out({ path: options.output ?? '-', append: true });
   const events = options.format === 'eve' ? await eve(out, config, options) : quiet(log);
-  const live = tap !== null;
-  const office = await judging(options, config, { events, log, observe: live });
+  const office = await judging(options, config, { events, log, observe: live, hand });
   const daemon = new Daemon(config, { out, office, log, live });
   const drain = () => daemon.drain();
-  const packets = live
-    ? await listen(tap, config, { office, drain, log })
-    : await read(options, config, { office, drain });
+  const packets =
+    tap !== null
+      ? await listen(tap, config, { office, drain, log })
+      : await read(options, config, { office, drain });
   void packets.ready.then(() => log.info({ sources: names }, 'started'));
   return daemon.run(packets);
 }
@@ -125,6 +130,13 @@ async function read(options: RunOptions, config: Config, way: Way): Promise<Pack
   return new Feed([new PacedSource(() => openCapture(path), pace)], line, way.drain);
 }
 
+/** The process that may change the kernel's rules, where they are to be changed. */
+async function helper({ enforce, capture }: Config): Promise<HelperHand | null> {
+  if (enforce.nftables === undefined) return null;
+  const { HelperHand } = await import('../enforce/hand.js');
+  return new HelperHand(capture.user);
+}
+
 async function logger(): Promise<Logger> {
   const { pino, stdTimeFunctions } = await import('pino');
   const form = { base: null, timestamp: stdTimeFunctions.isoTime };
@@ -152,14 +164,28 @@ function quiet(log: Logger): Events {
 async function judging(
   options: RunOptions,
   config: Config,
-  parts: { events: Events; log: Logger; observe: boolean },
+  parts: { events: Events; log: Logger; observe: boolean; hand: HelperHand | null },
 ): Promise<Office> {
   const { lawOf } = await import('./judge.js');
   const { Office } = await import('./office.js');
   const reload = async () => lawOf(await settings(options.config, undefined));
   // Without a file nothing is enforced, and no state is to be kept.
   const observe = parts.observe && options.config !== undefined;
-  return new Office({ ...parts, observe, law: await lawOf(config), reload });
+  const law = await lawOf(config);
+  const { log, hand } = parts;
+  const listing = await listingOf(law, log);
+  const { Enforcement } = await import('./enforcement.js');
+  const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
+  return new Office({ ...parts, observe, law, reload, listing, enforcement });
+}
+
+/** The block list, where somebody is to be served from it or it is enforced here. */
+async function listingOf(law: Law, log: Logger): Promise<Listing | undefined> {
+  const { serve, enforce } = law.config;
+  const asked = [serve.http, serve.dnsbl, serve.policy, enforce.nftables];
+  if (asked.every((one) => one === undefined)) return undefined;
+  const { Listing } = await import('./listing.js');
+  return new Listing(law, log);
 }
 
 interface Parts {
