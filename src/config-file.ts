@@ -102,11 +102,7 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
     }),
     notify: section(notifyShape(defaults, path)),
     state: section({ directory: path.default(defaults.state.directory) }),
-    block: section({
-      directory: path.default(defaults.block.directory),
-      entries_max: whole(1, 1_000_000).default(defaults.block.entries_max),
-      life_s: whole(60, 86_400).default(defaults.block.life_s),
-    }),
+    block: section(blockShape(defaults, path)),
     enforce: section(enforceShape()),
     record: section({
       mode: z.enum(['off', 'pseudonymous', 'sealed']).default(defaults.record.mode),
@@ -227,6 +223,14 @@ function serveShape() {
     const message = 'needs serve.zone, the name that it answers for, such as bl.example.net';
     context.addIssue({ code: 'custom', path: ['dnsbl'], message });
   });
+}
+
+function blockShape({ block }: Config, path: z.ZodType<string>) {
+  return {
+    directory: path.default(block.directory),
+    entries_max: whole(1, 1_000_000).default(block.entries_max),
+    life_s: whole(60, 86_400).default(block.life_s),
+  };
 }
 
 function enforceShape() {
