@@ -8,6 +8,7 @@ import { returnCode } from '../../src/block/return-code.js';
 import {
   codeOf,
   dnsblDoor,
+  dying,
   exchange,
   type OpenDesk,
   openDesk,
@@ -22,8 +23,8 @@ afterEach(async () => {
   for (const { desk } of opened.splice(0)) await desk.close();
 });
 
-async function open(list: TestList, door: Partial<typeof dnsblDoor> = {}): Promise<OpenDesk> {
-  const one = await openDesk(list, { dnsbl: { ...dnsblDoor, ...door }, policy: null });
+async function open(list: TestList, door = {}, thread?: URL): Promise<OpenDesk> {
+  const one = await openDesk(list, { dnsbl: { ...dnsblDoor, ...door }, policy: null }, thread);
   opened.push(one);
   return one;
 }
@@ -47,15 +48,31 @@ describe('the list', () => {
     const list = new TestList();
     const { ports } = await open(list);
     const listener = { host: '127.0.0.1', port: ports.dnsbl };
-    await expect(open(list, { listener } as object)).rejects.toThrow(/EADDRINUSE/);
+    await expect(open(list, { listener })).rejects.toThrow(/EADDRINUSE/);
   });
+});
+
+it('a thread that dies is started again, on the same port and with the whole list', async () => {
+  const list = new TestList([entryOf('203.0.113.9/32', 1)]);
+  const free = await open(new TestList());
+  const listener = { host: '127.0.0.1', port: free.ports.dnsbl };
+  await free.desk.close();
+  const { desk, troubles } = await open(list, { listener }, dying);
+  expect(await codeOf(listener.port, '203.0.113.9')).toBe('127.0.0.2');
+  list.revision = 12;
+  list.put(entryOf('203.0.113.10/32', 13));
+  await until(() => desk.figures().restarts === 1);
+  list.put(entryOf('203.0.113.11/32', 14));
+  await until(async () => (await codeOf(listener.port, '203.0.113.11')) === '127.0.0.2');
+  expect(await codeOf(listener.port, '203.0.113.10')).toBe('127.0.0.2');
+  expect(troubles.join('\n')).toMatch(/thirteen\n.*died and is started again/);
 });
 
 describe('datagrams', () => {
   const test = question(`2.0.0.127.${zone}`);
 
   it('over the rate of their source: half is told to come by TCP, and comes', async () => {
-    const { ports, desk } = await open(new TestList(), { rate: 10, trusted: [] } as object);
+    const { ports, desk } = await open(new TestList(), { rate: 10, trusted: [] });
     const flood = Array.from({ length: 60 }, () => test);
     const answers = await exchange(ports.dnsbl, flood, { wanted: 35 });
     const truncated = answers.filter((answer) => decode(answer).flag_tc);

@@ -8,7 +8,8 @@ import type { TestList } from './lists.js';
 
 export const zone = 'bl.example.net';
 /** The thread is a program of its own, so it runs from what was built. */
-const thread = new URL('../../dist/src/serve/lookup/thread.js', import.meta.url);
+const built = new URL('../../dist/src/serve/lookup/thread.js', import.meta.url);
+export const dying = new URL('../../dist/test/serve/dying.js', import.meta.url);
 
 export const dnsblDoor = {
   listener: { host: '127.0.0.1', port: 0 },
@@ -24,7 +25,11 @@ export interface OpenDesk {
 }
 
 /** Opens doors over a list; close it with `desk.close`. */
-export async function openDesk(list: TestList, doors: LookupDoors): Promise<OpenDesk> {
+export async function openDesk(
+  list: TestList,
+  doors: LookupDoors,
+  thread = built,
+): Promise<OpenDesk> {
   const troubles: string[] = [];
   const trouble = (message: string) => void troubles.push(message);
   const desk = new LookupDesk({ doors, snapshot: () => list.snapshot(), trouble, thread });
