@@ -8,6 +8,7 @@ import type { RowSink } from '../batch/row.js';
 import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
 import type { Stats } from '../output/stats.js';
 import { alertFields, decisionFields } from '../output/verdict.js';
+import type { LookupDesk } from '../serve/lookup/desk.js';
 import type { Enforcement } from './enforcement.js';
 import { FirstSeen } from './first-seen.js';
 import { Judge, type Law } from './judge.js';
@@ -31,6 +32,8 @@ export interface OfficeOptions {
   readonly listing?: Listing | undefined;
   /** What is enforced here, and what the wire shows of it. */
   readonly enforcement?: Enforcement | undefined;
+  /** DNSBL and policy server, where they are open. */
+  readonly lookup?: LookupDesk | undefined;
   /** Reads the law again; rejects with what is wrong with it. */
   readonly reload: () => Promise<Law>;
 }
@@ -98,11 +101,13 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     this.#judge.kernelLoss = stats.kernel_drops / Math.max(1, stats.packets + stats.kernel_drops);
     const notify = this.#notices.counters();
     const enforce = this.#options.enforcement?.stats();
+    const lookup = this.#options.lookup?.figures();
     const judged = {
       ...stats,
       ...this.#judge.stats(),
       ...(notify !== null && { notify }),
       ...(enforce !== undefined && { enforce }),
+      ...(lookup !== undefined && { lookup }),
     };
     this.#options.events.stats(judged, micros);
   }
@@ -125,7 +130,8 @@ export class Office implements RowSink, AlertSink, DecisionSink {
 
   /** Sends what is on its way, at most so long. */
   async close(patience_ms: number): Promise<void> {
-    const { enforcement, listing } = this.#options;
+    const { enforcement, listing, lookup } = this.#options;
+    await lookup?.close();
     await enforcement?.close();
     await listing?.close();
     await this.#notices.close(patience_ms);

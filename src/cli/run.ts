@@ -8,6 +8,7 @@ import type { Config } from '../config.js';
 import type { HelperHand } from '../enforce/hand.js';
 import { Figure, statsOf } from '../figures.js';
 import { Out } from '../output/out.js';
+import type { LookupDesk } from '../serve/lookup/desk.js';
 import type { Death } from './crew.js';
 import { complain, Exit } from './fail.js';
 import type { Law } from './judge.js';
@@ -176,7 +177,19 @@ async function judging(
   const listing = await listingOf(law, log);
   const { Enforcement } = await import('./enforcement.js');
   const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
-  return new Office({ ...parts, observe, law, reload, listing, enforcement });
+  const lookup = listing && (await openDoors(config, listing, log));
+  return new Office({ ...parts, observe, law, reload, listing, enforcement, lookup });
+}
+
+/** DNSBL and policy server, where they are configured. */
+async function openDoors(
+  config: Config,
+  { list }: Listing,
+  log: Logger,
+): Promise<LookupDesk | undefined> {
+  const { openLookup } = await import('./lookup.js');
+  const trouble = (problem: string) => log.error({ problem }, 'serve.dnsbl, serve.policy');
+  return (await openLookup(config, () => list.snapshot(), trouble)) ?? undefined;
 }
 
 /** The block list, where somebody is to be served from it or it is enforced here. */
