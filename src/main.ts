@@ -5,6 +5,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import type { Command as Commander } from 'commander';
 import type { DoctorOptions } from './cli/doctor.js';
+import { addExabgp } from './cli/exabgp-words.js';
 import { complain, Exit, explain } from './cli/fail.js';
 import { doctorHelp, endings, replayHelp, runHelp } from './cli/help.js';
 import { addRegister } from './cli/register-words.js';
@@ -52,6 +53,7 @@ function describe(end: (status: number) => void): Commander {
   addRules(program, end);
   addDoctor(program, end);
   addCheck(program, end);
+  addExabgp(program, end);
   return program;
 }
 

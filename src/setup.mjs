@@ -50,6 +50,8 @@ const systemPackages = {
     swaks: ['swaks'],
     dnsperf: ['dnsperf'],
     rbldnsd: ['/usr/sbin/rbldnsd'],
+    exabgp: ['exabgp', '/usr/sbin/exabgp'],
+    gobgpd: ['gobgpd'],
     nftables: ['nft', '/usr/sbin/nft'],
   },
 };

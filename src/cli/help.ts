@@ -56,6 +56,17 @@ Examples:
   mailweir rules backtest --rules changed --config mailweir.yaml monday.pcap tuesday.pcap
 ${endings}`;
 
+export const exabgpHelp = `
+In exabgp.conf, version 4:
+  process mailweir {
+    run /usr/bin/mailweir exabgp --config /etc/mailweir/mailweir.yaml --state /run/exabgp/mailweir;
+    encoder text;
+  }
+  neighbor 192.0.2.1 { ... api { processes [ mailweir ]; } family { ipv4 flow; ipv6 flow; } }
+Routers must take FlowSpec rules without a destination, so their validation is off for this peer.
+The token of the API is taken from the environment: MAILWEIR_TOKEN.
+${endings}`;
+
 export const doctorHelp = `
 Run it with the daemon's configuration, as the daemon's user. While it listens it takes everything,
 not only mail, so on a busy port a loss that it tells may not be the daemon's.

@@ -156,6 +156,13 @@ export class Register {
     return index;
   }
 
+  /** Whether one of the provider's own prefixes covers all of `prefix`. */
+  ownsAll({ w0, w1, w2, w3, bits }: Prefix): boolean {
+    let index = this.#own.find(w0, w1, w2, w3);
+    while (index >= 0 && this.#own.list.bits(index) > bits) index = this.#own.parents[index]!;
+    return index >= 0;
+  }
+
   /** Number of the server that says it sends from the address beside its own (`egress`), or -1. */
   egressOf(place: Place): number {
     return this.#egress.ownerOf(place);
