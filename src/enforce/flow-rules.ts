@@ -17,13 +17,17 @@ export interface FlowRuleOptions {
 }
 
 /**
- * Bytes a second of a limit. 25 messages an hour of usual size are some hundred bytes a second, less
- * than routers police well: ExaBGP warns below this. It slows a source; it does not count messages.
+ * Bytes a second of a limit. 25 messages an hour of usual size are some hundred bytes a second,
+ * less than routers police well: ExaBGP warns below this. It slows a source; it does not count
+ * messages.
  */
 const limitBytes = 9600;
-/** Of a stored command, against files that are none of ours. */
-const commandPattern =
-  /^announce flow route \{ match \{ source [0-9a-f.:/]+; (protocol|next-header) =tcp; destination-port =25; \} then \{ (discard|rate-limit \d+); \} \}$/;
+/** A stored command; a file that is none of ours has none. */
+const matchPattern = /source [0-9a-f.:/]+; (protocol|next-header) =tcp; destination-port =25;/;
+const commandPattern = new RegExp(
+  `^announce flow route \\{ match \\{ ${matchPattern.source} \\} ` +
+    'then \\{ (discard|rate-limit \\d+); \\} \\}$',
+);
 
 export class FlowRules {
   readonly #options: FlowRuleOptions;

@@ -1,5 +1,5 @@
-// ExaBGP runs `mailweir exabgp` and hands its FlowSpec rules to GoBGP, which shows them; they change
-// with the list, and go when it expires and when ExaBGP is stopped. All three talk in a namespace.
+// ExaBGP runs `mailweir exabgp` and hands its FlowSpec rules to GoBGP, which shows them; they
+// change with the list, and go when it expires and when ExaBGP is stopped. All talk in a namespace.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ const space = `mw${process.pid}b`;
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-bgp-'));
 const file = (name: string): string => join(folder, name);
 const children: ChildProcess[] = [];
+const families = ['ipv4-flowspec', 'ipv6-flowspec'];
 
 /** The list as the API gives it, from a file that the test changes. */
 const server = `
@@ -55,7 +56,7 @@ function start(...command: string[]): ChildProcess {
 /** The rules that the router has, sorted. */
 function rules(): string[] {
   const words = (family: string) => ['gobgp', 'global', 'rib', '-a', family, '-j'];
-  return ['ipv4-flowspec', 'ipv6-flowspec'].flatMap((family) => {
+  return families.flatMap((family) => {
     const all = ['netns', 'exec', space, ...words(family)];
     const { stdout } = spawnSync('ip', all, { encoding: 'utf8' });
     return stdout.startsWith('{') ? Object.keys(JSON.parse(stdout) as object).sort() : [];
@@ -93,10 +94,11 @@ const gobgpFile = `
     peer-as = 65001
   [neighbors.transport.config]
     passive-mode = true
-${['ipv4-flowspec', 'ipv6-flowspec']
+${families
   .map(
-    (name) =>
-      `  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = "${name}"`,
+    (name) => `  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "${name}"`,
   )
   .join('\n')}
 `;

@@ -1,5 +1,5 @@
-// The enforcer against a real kernel, in a namespace of its own: what the sets hold is what the list
-// says, whatever happened before; and it all ends when the daemon does, however that is.
+// The enforcer against a real kernel, in a namespace of its own: what the sets hold is what the
+// list says, whatever happened before; and it all ends when the daemon does, however that is.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
