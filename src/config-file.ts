@@ -109,7 +109,7 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
       directory: path.default(defaults.record.directory),
       days: whole(1, 36_500).default(defaults.record.days),
     }),
-    serve: serveShape(),
+    serve: serveShape(defaults, path),
     dnsbl: section({
       name_servers: z
         .array(domain)
@@ -210,9 +210,12 @@ function networkShape(path: z.ZodType<string>) {
   };
 }
 
-function serveShape() {
+function serveShape({ serve }: Config, path: z.ZodType<string>) {
   const shape = section({
     http: listener.optional(),
+    tokens: path.optional(),
+    tls: z.strictObject({ cert: path, key: path, client_ca: path.optional() }).optional(),
+    rate_per_minute: whole(1, 1_000_000).default(serve.rate_per_minute),
     dnsbl: listener.optional(),
     // An IPv6 address before it takes 64 of the 255 bytes that a name has.
     zone: domain.refine((name) => name.length <= 189, 'at most 189 characters').optional(),

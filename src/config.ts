@@ -169,6 +169,18 @@ export interface RecordConfig {
 /** Listeners as host:port; none by default, because an empty file opens no door. */
 export interface ServeConfig {
   readonly http?: string | undefined;
+  /** File of tokens, made by `block token`; without it only this machine is served. */
+  readonly tokens?: string | undefined;
+  /** Certificate and key as PEM files; with `client_ca` clients must show certificates of it. */
+  readonly tls?:
+    | {
+        readonly cert: string;
+        readonly key: string;
+        readonly client_ca?: string | undefined;
+      }
+    | undefined;
+  /** Requests a minute of one consumer by HTTP; those from this machine are not counted. */
+  readonly rate_per_minute: number;
   readonly dnsbl?: string | undefined;
   /** Name of the zone that the DNSBL answers for. */
   readonly zone?: string | undefined;
@@ -252,7 +264,7 @@ const defaults: Config = freeze({
   block: { directory: '/var/lib/mailweir/list', entries_max: 1_000_000, life_s: 7200 },
   enforce: {},
   record: { mode: 'off', directory: '/var/lib/mailweir/record', days: 60 },
-  serve: {},
+  serve: { rate_per_minute: 600 },
   dnsbl: { name_servers: ['localhost'], rate_per_s: 200, trusted: ['127.0.0.0/8', '::1/128'] },
   policy: { rate_per_hour: 25, burst: 10 },
 });

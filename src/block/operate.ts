@@ -97,8 +97,9 @@ export class Operations {
       this.counters.stale += 1;
       return;
     }
-    const { until, lastSeen, evidence, samples, explanation } = decision;
-    this.#ledger.put({ ...entry, until, lastSeen, evidence, samples, explanation });
+    // The explanation stays the one of the beginning: why it was listed at all.
+    const { until, lastSeen, evidence, samples } = decision;
+    this.#ledger.put({ ...entry, until, lastSeen, evidence, samples });
     this.counters.extended += 1;
     this.#note('extend', entry, 'policy', `until ${until}`);
   }

@@ -35,6 +35,8 @@ const rowBytes = rowWords * 4;
 /** Rows of a piece, a power of two. */
 export const pieceRows = 16_384;
 const pieceShift = 14;
+/** Stands for the rule where a person made the entry. */
+export const manualRule = 'manual';
 /** A row of this action is free. */
 const free = 0;
 const actions: readonly (DecisionAction | null)[] = [null, 'limit', 'block', 'allow'];
@@ -52,8 +54,9 @@ export interface Snapshot {
   /** When it was taken and when it must not be used any more, microseconds since 1970. */
   readonly generated: number;
   readonly expires: number;
-  /** Entries of every action. */
+  /** Entries of every action, and those of them that no person made. */
   readonly count: number;
+  readonly automatic: number;
   /** Rows up to the last used one; read them through `EntryCursor`. */
   readonly rows: number;
   readonly pieces: readonly SharedArrayBuffer[];
@@ -150,6 +153,10 @@ export class EntryCursor {
     return this.#piece[this.#at + Cell.kind]! >>> 24;
   }
 
+  get isManual(): boolean {
+    return this.rule === manualRule;
+  }
+
   /** Id of the rule, `manual` for a person's entry. */
   get rule(): string {
     return this.#snapshot.rules[this.ruleNumber]!;
@@ -175,6 +182,19 @@ export class EntryCursor {
 
   get id(): string {
     return idText(this.#piece, this.#at + Cell.id);
+  }
+
+  /** Writes the id into `bytes` at `at`, 23 bytes. */
+  writeId(bytes: Uint8Array, at: number): void {
+    const from = this.#at + Cell.id;
+    const words = this.#piece;
+    bytes[at] = 0x62;
+    bytes[at + 1] = 0x6c;
+    bytes[at + 2] = 0x5f;
+    for (let digit = 0; digit < 20; digit++) {
+      const value = (words[from + (digit >> 3)]! >>> (28 - (digit & 7) * 4)) & 0xf;
+      bytes[at + 3 + digit] = value < 10 ? 0x30 + value : 0x57 + value;
+    }
   }
 
   get cidr(): string {
@@ -217,6 +237,7 @@ export class Rows {
   readonly #lengths = new Uint32Array(129);
   #used = 0;
   #count = 0;
+  #manual = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -254,6 +275,7 @@ export class Rows {
       if (this.isFull) return false;
       row = this.#freed.pop() ?? this.#used++;
       this.#count += 1;
+      if (entry.rule === manualRule) this.#manual += 1;
       this.#write(row, entry, rule);
       this.#byId.add(idWord(entry.id, 0), row);
       this.#byPrefix.add(prefixHash(this.#prefix), row);
@@ -322,6 +344,8 @@ export class Rows {
     this.#byId.remove(idWord(id, 0), row);
     this.#byPrefix.remove(prefixHash({ w0, w1, w2, w3, bits }), row);
     this.#lengths[bits]! -= 1;
+    const rule = words[at + Cell.rule]! & 0xffff;
+    if (rule === this.#rules.get(manualRule)) this.#manual -= 1;
     words[at + Cell.kind] = free;
     this.#freed.push(row);
     this.#count -= 1;
@@ -329,10 +353,11 @@ export class Rows {
   }
 
   /** The rows as they are now, for `Snapshot`; later writes go into copies. */
-  lend(): Pick<Snapshot, 'count' | 'rows' | 'pieces' | 'rules'> {
+  lend(): Pick<Snapshot, 'count' | 'automatic' | 'rows' | 'pieces' | 'rules'> {
     this.#lent.fill(true);
     return {
       count: this.#count,
+      automatic: this.#count - this.#manual,
       rows: this.#used,
       pieces: [...this.#pieces],
       rules: [...this.#rules.keys()],

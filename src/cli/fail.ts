@@ -34,6 +34,7 @@ const explained = new Set([
   'CaptureError',
   'RegisterError',
   'RuleError',
+  'TokenError',
   'BlockError',
   'EnforceError',
 ]);

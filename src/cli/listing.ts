@@ -55,6 +55,12 @@ export class Listing implements DecisionSink {
     await this.list.protect(protectionOf(register));
   }
 
+  /** For the `stats` event. */
+  stats(): object {
+    const { revision, count, bytes, dropped, counters } = this.list;
+    return { revision, entries: count, memory_bytes: bytes, dropped, ...counters };
+  }
+
   async close(): Promise<void> {
     await this.list.close();
   }

@@ -14,6 +14,7 @@ import { FirstSeen } from './first-seen.js';
 import { Judge, type Law } from './judge.js';
 import type { Listing } from './listing.js';
 import { Notices } from './notices.js';
+import type { Publication } from './publish.js';
 
 /** Where events are written: standard output, a file, or only the log. */
 export interface Events extends RowSink, AlertSink, DecisionSink {
@@ -34,6 +35,8 @@ export interface OfficeOptions {
   readonly enforcement?: Enforcement | undefined;
   /** DNSBL and policy server, where they are open. */
   readonly lookup?: LookupDesk | undefined;
+  /** The list by HTTP. */
+  readonly publication?: Publication | undefined;
   /** Reads the law again; rejects with what is wrong with it. */
   readonly reload: () => Promise<Law>;
 }
@@ -102,12 +105,16 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     const notify = this.#notices.counters();
     const enforce = this.#options.enforcement?.stats();
     const lookup = this.#options.lookup?.figures();
+    const block = this.#options.listing?.stats();
+    const http = this.#options.publication?.stats();
     const judged = {
       ...stats,
       ...this.#judge.stats(),
       ...(notify !== null && { notify }),
+      ...(block !== undefined && { block }),
       ...(enforce !== undefined && { enforce }),
       ...(lookup !== undefined && { lookup }),
+      ...(http !== undefined && { http }),
     };
     this.#options.events.stats(judged, micros);
   }
@@ -130,8 +137,9 @@ export class Office implements RowSink, AlertSink, DecisionSink {
 
   /** Sends what is on its way, at most so long. */
   async close(patience_ms: number): Promise<void> {
-    const { enforcement, listing, lookup } = this.#options;
+    const { enforcement, listing, lookup, publication } = this.#options;
     await lookup?.close();
+    await publication?.close();
     await enforcement?.close();
     await listing?.close();
     await this.#notices.close(patience_ms);

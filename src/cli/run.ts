@@ -15,6 +15,7 @@ import type { Law } from './judge.js';
 import type { Listing } from './listing.js';
 import type { Live } from './live.js';
 import type { Events, Office } from './office.js';
+import type { Publication } from './publish.js';
 import { lineOf } from './replay.js';
 import { type CommonOptions, settings, usage } from './words.js';
 
@@ -178,7 +179,20 @@ async function judging(
   const { Enforcement } = await import('./enforcement.js');
   const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
   const lookup = listing && (await openDoors(config, listing, log));
-  return new Office({ ...parts, observe, law, reload, listing, enforcement, lookup });
+  const publication = listing && (await publicationOf(config, listing, log));
+  const doors = { listing, enforcement, lookup, publication };
+  return new Office({ ...parts, observe, law, reload, ...doors });
+}
+
+/** The list by HTTP, where it is asked for. */
+async function publicationOf(
+  config: Config,
+  { list }: Listing,
+  log: Logger,
+): Promise<Publication | undefined> {
+  if (config.serve.http === undefined) return undefined;
+  const { Publication } = await import('./publish.js');
+  return Publication.open(config, list, log);
 }
 
 /** DNSBL and policy server, where they are configured. */

@@ -22,6 +22,7 @@ const empty: Snapshot = {
   generated: 0,
   expires: 0,
   count: 0,
+  automatic: 0,
   rows: 0,
   pieces: [],
   rules: [],

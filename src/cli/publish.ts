@@ -1,0 +1,103 @@
+// Publishing: prints the documents of the block list and serves them, and the API, by HTTP.
+
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { BlockList } from '../block/list.js';
+import type { Config } from '../config.js';
+import { formats } from '../export/formats.js';
+import { Press } from '../export/press.js';
+import { HttpServer, isLoopback } from '../serve/http/server.js';
+import { Tokens } from '../serve/http/tokens.js';
+import { CommandError } from './fail.js';
+
+export class Publication {
+  readonly #press: Press;
+  readonly #server: HttpServer;
+
+  private constructor(press: Press, server: HttpServer) {
+    this.#press = press;
+    this.#server = server;
+  }
+
+  /** Listens at `serve.http`; rejects with a line for people where that cannot be. */
+  static async open(config: Config, list: BlockList, log: Logger): Promise<Publication> {
+    const { serve, appeal } = config;
+    const [host, port] = hostAndPort(serve.http!);
+    const trouble = (problem: string) => log.error({ problem }, 'publishing');
+    const tokens = tokensOf(config, host, trouble);
+    if (tokens?.size === 0) log.warn('serve.tokens has no token yet: nobody can read the list');
+    const press = new Press({ list, publisher: { ...appeal, zone: serve.zone }, trouble });
+    try {
+      const server = await HttpServer.make({
+        list,
+        documents: documentsOf(press),
+        tokens,
+        tls: serve.tls,
+        ratePerMinute: serve.rate_per_minute,
+        appeal,
+        version: version(),
+        unready: () => [],
+        trouble: (error) => log.error({ error: String(error) }, 'a request failed'),
+      });
+      const address = await server.listen(host, port);
+      log.info({ http: `${host}:${address}`, tls: serve.tls !== undefined }, 'serving');
+      return new Publication(press, server);
+    } catch (error) {
+      await press.close();
+      const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+      throw new CommandError(
+        `serve.http "${serve.http}": cannot listen there (${reason}); check the address, and the ` +
+          'files of serve.tls',
+      );
+    }
+  }
+
+  /** For the `stats` event. */
+  stats(): object {
+    const { counters, visitors } = this.#server.served;
+    const { counters: printed, bytes, trips } = this.#press;
+    return { ...counters, ...visitors.counters, documents: { ...printed, bytes, held: trips } };
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+    await this.#press.close();
+  }
+}
+
+function tokensOf(
+  { serve }: Config,
+  host: string,
+  trouble: (message: string) => void,
+): Tokens | null {
+  if (serve.tokens !== undefined) return new Tokens(serve.tokens, trouble);
+  if (host === 'localhost' || isLoopback(host)) return null;
+  throw new CommandError(
+    `serve.http "${serve.http}": whoever reaches it could change the list; make tokens with ` +
+      'mailweir block token and name their file as serve.tokens, or listen on 127.0.0.1',
+  );
+}
+
+/** The press as the server knows it. */
+function documentsOf(press: Press) {
+  return {
+    formats,
+    document: (order: Parameters<Press['document']>[0]) => press.document(order),
+    accept: () => press.accept(),
+    get heldFrom() {
+      return press.heldFrom;
+    },
+  };
+}
+
+/** `[::1]:8225` as host and port. */
+function hostAndPort(listener: string): [string, number] {
+  const colon = listener.lastIndexOf(':');
+  const host = listener.slice(0, colon).replace(/^\[|\]$/g, '');
+  return [host, Number(listener.slice(colon + 1))];
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
