@@ -42,10 +42,6 @@ export class HelperHand implements Hand {
     });
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
   ask(line: Line): Promise<Answer> {
     if (this.#over !== null) return Promise.resolve({ error: this.#over });
     return new Promise((resolve) => {
@@ -53,11 +49,6 @@ export class HelperHand implements Hand {
       this.#child.stdin!.write(`${JSON.stringify(line)}\n`);
       if ('end' in line) this.#child.stdin!.end();
     });
-  }
-
-  /** Lets go of a helper that was never asked for anything. */
-  drop(): void {
-    this.#child.stdin!.end();
   }
 
   #end(reason: string): void {

@@ -19,6 +19,8 @@ export interface Answer {
 export type Line = Order | { readonly count: true } | { readonly end: true };
 
 const path = '/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin';
+/** 100,000 members take a second; whoever takes longer hangs. */
+const patience_ms = 60_000;
 /** Of what nft says, which repeats the script. */
 const errorMax = 300;
 
@@ -49,7 +51,8 @@ async function obey(scripts: Scripts, line: Line): Promise<Answer> {
 /** Runs a script as one transaction; what is wrong with it, or null. */
 async function nft(script: string): Promise<string | null> {
   const { status, said } = await run(['-f', '-'], script);
-  return status === 0 ? null : said.trim().split('\n', 1)[0]!.slice(0, errorMax);
+  if (status === 0) return null;
+  return said.trim().split('\n', 1)[0]!.slice(0, errorMax) || 'nft did not end in time';
 }
 
 async function count(): Promise<Answer> {
@@ -68,7 +71,8 @@ interface Counter {
 }
 
 function run(words: string[], input: string): Promise<{ status: number | null; said: string }> {
-  const child = spawn('nft', words, { stdio: 'pipe', env: { PATH: path, LC_ALL: 'C' } });
+  const env = { PATH: path, LC_ALL: 'C' };
+  const child = spawn('nft', words, { stdio: 'pipe', env, timeout: patience_ms });
   let said = '';
   const take = (text: string): void => {
     if (said.length < 1 << 20) said += text;

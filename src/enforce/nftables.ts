@@ -20,7 +20,7 @@ export interface EnforcerOptions {
   readonly life_s: number;
   /** Entries that are enforced; more are counted and left out. */
   readonly entriesMax: number;
-  /** An order failed; it is tried again. The message is one line. */
+  /** Orders fail from now on; they are tried again. The message is one line. */
   readonly trouble: (message: string) => void;
 }
 
@@ -33,6 +33,8 @@ export interface Shut {
 
 /** Figures of the enforcer; those of the kernel are in packets, see `counterNames`. */
 export interface EnforcerStats {
+  /** The revision of the list that the kernel has. */
+  readonly revision: number;
   readonly entries: number;
   readonly left_out: number;
   readonly orders: number;
@@ -59,7 +61,7 @@ export class Enforcer {
   #count = 0;
   #leftOut = 0;
   #now = 0;
-  /** The revision that the kernel has. */
+  /** The latest revision, and the one that the kernel has. */
   #asked = 0;
   #revision = 0;
   /** The table must be made anew. */
@@ -68,17 +70,13 @@ export class Enforcer {
   #retry = Number.NEGATIVE_INFINITY;
   #working: Promise<void> | null = null;
   #closing = false;
+  #failing = false;
   readonly #figures = { orders: 0, failed: 0, order_ms: 0, order_ms_max: 0 };
   #kernel: Readonly<Record<string, number>> = {};
 
   constructor(hand: Hand, options: EnforcerOptions) {
     this.#hand = hand;
     this.#options = options;
-  }
-
-  /** The revision of the list that the kernel enforces. */
-  get revision(): number {
-    return this.#revision;
   }
 
   /** Whether the kernel has what the list says. */
@@ -135,6 +133,7 @@ export class Enforcer {
 
   stats(): EnforcerStats {
     return {
+      revision: this.#revision,
       entries: this.#count,
       left_out: this.#leftOut,
       ...this.#figures,
@@ -215,11 +214,13 @@ export class Enforcer {
     if (error === null) {
       this.#alive = began;
       this.#revision = revision;
+      this.#failing = false;
       return;
     }
     figures.failed += 1;
     this.#retry = performance.now() + retry_ms;
-    trouble(error);
+    if (!this.#failing) trouble(error);
+    this.#failing = true;
   }
 
   /** What must be said so that the kernel has of a prefix what the list has. */

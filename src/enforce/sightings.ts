@@ -49,8 +49,6 @@ export interface SightingsStats {
 
 /** Entries that are watched. */
 const entriesMax = 100_000;
-/** One attempt in vain may have met a dead server; so many, and nothing that opened, tell. */
-const refusedMin = 3;
 /** Upstream, who was heard so lately leaks; later he is quiet. */
 const quietAfter = 600 * 1e6;
 const hour = 3600 * 1e6;
@@ -60,12 +58,11 @@ class Watch {
   readonly published: number;
   opened = 0;
   refused = 0;
-  /** Attempts in vain since the last thing that got through. */
-  since = 0;
+  /** Times of the latest attempts in vain, latest first; rows come in the order of their ends. */
+  readonly vain = [0, 0, 0];
   accepted = 0;
   excess = 0;
   lastThrough: number | null = null;
-  lastRefused: number | null = null;
 
   constructor(entry: ListedEntry, published: number) {
     this.entry = entry;
@@ -122,7 +119,7 @@ export class Sightings {
   of(id: string): Sight | undefined {
     const watch = this.#watches.get(id);
     if (watch === undefined) return undefined;
-    const { published, opened, refused, excess, lastThrough, lastRefused } = watch;
+    const { published, opened, refused, excess, lastThrough, vain } = watch;
     const state = this.#state(watch);
     const took = Math.max(0, (lastThrough ?? published) - published);
     const seen = opened + refused;
@@ -134,7 +131,7 @@ export class Sightings {
       refused,
       excess,
       lastThrough,
-      lastRefused,
+      lastRefused: vain[0] || null,
       timeToEnforce: state === 'enforced' ? took : null,
       leak: this.#side === 'customer' && seen > 0 ? opened / seen : null,
     };
@@ -170,23 +167,19 @@ export class Sightings {
     if (rows.started <= watch.published) return;
     if (rows.kind === RowKind.attempt) {
       watch.refused += 1;
-      watch.since += 1;
-      watch.lastRefused = Math.max(watch.lastRefused ?? 0, rows.time);
+      watch.vain.push(rows.time);
+      watch.vain.sort((one, other) => other - one);
+      watch.vain.pop();
     } else if (rows.kind === RowKind.session && rows.handshake) {
       watch.opened += 1;
       // A limit lets some connections open; what counts against it is messages.
-      if (watch.entry.action === 'block') this.#through(watch);
+      if (watch.entry.action === 'block') through(watch, rows.started);
     } else if (rows.kind === RowKind.transaction && rows.outcome === Outcome.accepted) {
       watch.accepted += 1;
       if (watch.accepted <= this.#allowed(watch)) return;
       watch.excess += 1;
-      this.#through(watch);
+      through(watch, rows.time);
     }
-  }
-
-  #through(watch: Watch): void {
-    watch.lastThrough = Math.max(watch.lastThrough ?? 0, this.#rows.time);
-    watch.since = 0;
   }
 
   /** Messages that the entry allows from its publishing up to the row. */
@@ -195,13 +188,18 @@ export class Sightings {
     return entry.action === 'block' ? 0 : burst + (rate * (this.#rows.time - published)) / hour;
   }
 
-  #state({ lastThrough, since }: Watch): SightState {
+  #state({ lastThrough, published, vain }: Watch): SightState {
     if (this.#side === 'customer') {
-      if (since >= refusedMin) return 'enforced';
+      // One attempt in vain may have met a dead server; three, and nothing that opened, tell.
+      if (vain.at(-1)! > (lastThrough ?? published)) return 'enforced';
       return lastThrough === null ? 'unseen' : 'leaking';
     }
     const isLate = lastThrough === null || this.#now - lastThrough > quietAfter;
     if (!isLate) return 'leaking';
     return this.#side === 'upstream' ? 'quiet' : 'unknown';
   }
+}
+
+function through(watch: Watch, time: number): void {
+  watch.lastThrough = Math.max(watch.lastThrough ?? 0, time);
 }

@@ -2,7 +2,7 @@
 // box sees it on a mirror port, decides, publishes, and its kernel limits. One source holds a
 // connection open, one opens many, one is a registered server, whom nothing may happen to.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EnforcementStats } from '../../src/cli/enforcement.js';
@@ -89,6 +89,7 @@ describe.runIf(missing.length === 0)('from the wire to the kernel and back', () 
     street.inside(street.spaces.box, 'nft', 'add table inet other; add chain inet other mine');
     const others = () => street.inside(street.spaces.box, 'nft', 'list', 'table', 'inet', 'other');
     const before = others();
+    expect(helperRights(daemon.child.pid!)).toEqual(['0000000000001000', '1']);
     street.send(server, '-s 1 -m 10000 -w 1');
     street.send(holder, '-s 1 -d -m 10000 -R 1');
     street.send(opener, '-s 5 -m 10000 -w 1');
@@ -149,3 +150,15 @@ describe.runIf(missing.length === 0)('from the wire to the kernel and back', () 
     expect(others()).toBe(before);
   }, 90_000);
 });
+
+/** What the one process that changes the kernel may do: CAP_NET_ADMIN (bit 12), and never more. */
+function helperRights(daemon: number): (string | undefined)[] {
+  const children = readFileSync(`/proc/${daemon}/task/${daemon}/children`, 'utf8').trim();
+  const helper = children
+    .split(' ')
+    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('enforce/helper.js'));
+  const status = readFileSync(`/proc/${helper}/status`, 'utf8');
+  return ['CapEff', 'NoNewPrivs'].map(
+    (name) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1],
+  );
+}
