@@ -4,6 +4,7 @@
 
 import { readFileSync, writeSync } from 'node:fs';
 import type { Command as Commander } from 'commander';
+import { addBlock } from './cli/block-words.js';
 import type { DoctorOptions } from './cli/doctor.js';
 import { addExabgp } from './cli/exabgp-words.js';
 import { complain, Exit, explain } from './cli/fail.js';
@@ -51,6 +52,7 @@ function describe(end: (status: number) => void): Commander {
   addRun(program, end);
   addRegister(program, end);
   addRules(program, end);
+  addBlock(program, end);
   addDoctor(program, end);
   addCheck(program, end);
   addExabgp(program, end);

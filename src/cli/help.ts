@@ -75,3 +75,15 @@ Examples:
   mailweir doctor
   mailweir doctor --interface eth1 --seconds 30 --config mailweir.yaml
 ${endings}`;
+
+export const blockHelp = `
+The API is at serve.http of --config, or at MAILWEIR_URL; the token is in MAILWEIR_TOKEN.
+
+Examples:
+  mailweir block list --action block --config mailweir.yaml
+  mailweir block explain 203.0.113.9 --config mailweir.yaml
+  mailweir block add 203.0.113.9 --reason "spam run, ticket 4711" --for 86400
+  mailweir block add 203.0.113.16/28 --action allow --owner noc --reason "our monitoring"
+  mailweir block release 203.0.113.9 --reason "cleaned, customer called"
+  mailweir block token edge-1 --scopes read --config mailweir.yaml
+${endings}`;
