@@ -232,7 +232,7 @@ function blockShape({ block }: Config, path: z.ZodType<string>) {
   return {
     directory: path.default(block.directory),
     entries_max: whole(1, 1_000_000).default(block.entries_max),
-    life_s: whole(60, 86_400).default(block.life_s),
+    life_s: whole(10, 86_400).default(block.life_s),
   };
 }
 

@@ -9,6 +9,9 @@ import { Allowances } from '../enforce/allowances.js';
 import { Enforcer, type EnforcerStats, type Hand } from '../enforce/nftables.js';
 import { Sightings, type SightingsStats } from '../enforce/sightings.js';
 
+const moment = (micros: number | null): string | null =>
+  micros === null ? null : new Date(micros / 1000).toISOString();
+
 /** In the `stats` event. */
 export interface EnforcementStats {
   readonly nftables?: EnforcerStats;
@@ -19,7 +22,7 @@ export class Enforcement implements RowSink {
   readonly #enforcer: Enforcer | null;
   readonly #allowances: Allowances | null;
   readonly #stop: () => void;
-  readonly sightings: Sightings;
+  readonly #sightings: Sightings;
 
   /** `hand` is where the kernel's rules are changed; null: they are not. */
   constructor(
@@ -28,7 +31,7 @@ export class Enforcement implements RowSink {
     { log, hand }: { readonly log: Logger; readonly hand: Hand | null },
   ) {
     const { nftables } = enforce;
-    this.sightings = new Sightings(list, capture.tap_side);
+    this.#sightings = new Sightings(list, capture.tap_side);
     this.#enforcer = null;
     this.#allowances = null;
     if (nftables !== undefined && hand === null) {
@@ -45,29 +48,48 @@ export class Enforcement implements RowSink {
     const { snapshot, stop } = list.follow((changes) => {
       this.#enforcer?.changes(changes);
       this.#allowances?.changes(changes);
-      this.sightings.changes(changes);
+      this.#sightings.changes(changes);
     });
     this.#stop = stop;
     this.#enforcer?.begin(snapshot);
     this.#allowances?.begin(snapshot);
-    this.sightings.begin(snapshot);
+    this.#sightings.begin(snapshot);
   }
 
   rows(area: ArrayBuffer, length: number): void {
     this.#allowances?.rows(area, length);
-    this.sightings.rows(area, length);
+    this.#sightings.rows(area, length);
   }
 
   /** Time runs on, microseconds. */
   tick(now: number): void {
     this.#enforcer?.tick(now);
-    this.sightings.tick(now);
+    this.#sightings.tick(now);
+  }
+
+  /** What the wire shows of an entry, as the API tells it; undefined where nobody looks. */
+  seen(id: string): object | undefined {
+    const sight = this.#sightings.of(id);
+    if (sight === undefined) return undefined;
+    const { state, published, opened, refused, excess, leak } = sight;
+    const { lastThrough, lastRefused, timeToEnforce } = sight;
+    return {
+      state,
+      published_at: moment(published),
+      opened,
+      refused,
+      excess,
+      leak_ratio: leak,
+      last_through: moment(lastThrough),
+      last_refused: moment(lastRefused),
+      time_to_enforce_ms: timeToEnforce === null ? null : Math.round(timeToEnforce / 1000),
+    };
   }
 
   stats(): EnforcementStats {
     const nftables = this.#enforcer?.stats();
     void this.#enforcer?.count();
-    return { ...(nftables !== undefined && { nftables }), seen: this.sightings.stats() };
+    return { ...(nftables !== undefined && { nftables }), seen: this.#sightings.stats() };
   }
 
   /** The kernel's rules of ours go. */

@@ -25,6 +25,7 @@ const patience_ms = 10_000;
 
 const document = z.object({
   revision: z.number(),
+  generated: z.iso.datetime({ offset: true }),
   expires: z.iso.datetime({ offset: true }),
   entries: z.array(z.object({ cidr: z.string(), action: z.string() })),
 });
@@ -49,8 +50,9 @@ class Follower {
   readonly #rules: FlowRules;
   readonly #options: ExabgpOptions;
   #tag: string | null = null;
-  /** When the rules must go, milliseconds since 1970. */
-  #expires = 0;
+  /** For how long the list may be used, and when the rules must go, by `performance.now`. */
+  #life_ms = 0;
+  #expires = Number.NEGATIVE_INFINITY;
   #told = '';
   #stop: () => void = () => {};
   readonly #stopped = new Promise<void>((resolve) => {
@@ -97,7 +99,7 @@ class Follower {
       const why = cause instanceof Error ? cause.message : message;
       this.#tell(`exabgp: no list from ${this.#url.origin}: ${why}`);
     }
-    if (Date.now() < this.#expires || this.#rules.count === 0) return;
+    if (performance.now() < this.#expires || this.#rules.count === 0) return;
     this.#tag = null;
     complain('exabgp: the list has expired; all rules are withdrawn');
     this.#say(this.#rules.clear());
@@ -114,9 +116,8 @@ class Follower {
       },
     });
     if (response.status === 304) {
-      // The same entries, and a daemon that lives: it says until when.
-      const expires = Date.parse(response.headers.get('expires') ?? '');
-      this.#expires = Math.max(this.#expires, Number.isNaN(expires) ? 0 : expires);
+      // The same entries, of a daemon that lives.
+      this.#expires = performance.now() + this.#life_ms;
       return null;
     }
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -124,11 +125,12 @@ class Follower {
     if (text.length > bodyMax) throw new Error('the list is too long');
     const result = document.safeParse(JSON.parse(text));
     if (!result.success) throw new Error('the answer is no list');
-    const expires = Date.parse(result.data.expires);
-    if (expires <= Date.now()) throw new Error('the list has expired');
+    const { generated, expires, entries } = result.data;
     this.#tag = response.headers.get('etag');
-    this.#expires = expires;
-    return result.data.entries;
+    // As long from now, whatever the clocks of both machines are.
+    this.#life_ms = Date.parse(expires) - Date.parse(generated);
+    this.#expires = performance.now() + this.#life_ms;
+    return entries;
   }
 
   /** The file says more than was announced rather than less, whenever this process dies. */

@@ -67,6 +67,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
       }),
     });
     options.listing?.teach(this.#judge.policy);
+    this.#keepTime();
     this.#enact(law);
   }
 
@@ -95,9 +96,19 @@ export class Office implements RowSink, AlertSink, DecisionSink {
   tick(now: number): void {
     this.#now = Math.max(this.#now, now);
     this.#judge.tick(now);
-    this.#options.listing?.tick(now);
-    this.#options.enforcement?.tick(now);
+    this.#keepTime();
     this.#options.events.flush();
+  }
+
+  /**
+   * The list lives by the wall clock where the tap is live, also while no packet comes: else what
+   * a person adds on a quiet tap would end before its time, or never.
+   */
+  #keepTime(): void {
+    const { listing, enforcement, observe } = this.#options;
+    const time = observe ? Math.max(this.#now, Date.now() * 1000) : this.#now;
+    listing?.tick(time);
+    enforcement?.tick(time);
   }
 
   stats(stats: Stats, micros: number): void {

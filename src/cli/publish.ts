@@ -10,6 +10,12 @@ import { HttpServer, isLoopback } from '../serve/http/server.js';
 import { Tokens } from '../serve/http/tokens.js';
 import { CommandError } from './fail.js';
 
+export interface Open {
+  readonly log: Logger;
+  /** What the wire shows of an entry. */
+  readonly seen: (id: string) => object | undefined;
+}
+
 export class Publication {
   readonly #press: Press;
   readonly #server: HttpServer;
@@ -20,7 +26,7 @@ export class Publication {
   }
 
   /** Listens at `serve.http`; rejects with a line for people where that cannot be. */
-  static async open(config: Config, list: BlockList, log: Logger): Promise<Publication> {
+  static async open(config: Config, list: BlockList, { log, seen }: Open): Promise<Publication> {
     const { serve, appeal } = config;
     const [host, port] = hostAndPort(serve.http!);
     const trouble = (problem: string) => log.error({ problem }, 'publishing');
@@ -35,6 +41,7 @@ export class Publication {
         tls: serve.tls,
         ratePerMinute: serve.rate_per_minute,
         appeal,
+        seen,
         version: version(),
         unready: () => [],
         trouble: (error) => log.error({ error: String(error) }, 'a request failed'),

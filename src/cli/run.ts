@@ -15,7 +15,7 @@ import type { Law } from './judge.js';
 import type { Listing } from './listing.js';
 import type { Live } from './live.js';
 import type { Events, Office } from './office.js';
-import type { Publication } from './publish.js';
+import type { Open, Publication } from './publish.js';
 import { lineOf } from './replay.js';
 import { type CommonOptions, settings, usage } from './words.js';
 
@@ -179,7 +179,8 @@ async function judging(
   const { Enforcement } = await import('./enforcement.js');
   const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
   const lookup = listing && (await openDoors(config, listing, log));
-  const publication = listing && (await publicationOf(config, listing, log));
+  const seen = (id: string) => enforcement?.seen(id);
+  const publication = listing && (await publicationOf(config, listing, { log, seen }));
   const doors = { listing, enforcement, lookup, publication };
   return new Office({ ...parts, observe, law, reload, ...doors });
 }
@@ -188,11 +189,11 @@ async function judging(
 async function publicationOf(
   config: Config,
   { list }: Listing,
-  log: Logger,
+  open: Open,
 ): Promise<Publication | undefined> {
   if (config.serve.http === undefined) return undefined;
   const { Publication } = await import('./publish.js');
-  return Publication.open(config, list, log);
+  return Publication.open(config, list, open);
 }
 
 /** DNSBL and policy server, where they are configured. */

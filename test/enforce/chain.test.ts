@@ -32,9 +32,15 @@ stats: { interval_s: 1 }
 state: { directory: state }
 block: { directory: list }
 enforce: { nftables: { life_s: 8 } }
+serve: { http: 127.0.0.1:8225 }
 `;
 
+interface Entry {
+  readonly seen: { readonly state: string; readonly published_at: string };
+}
+
 interface Decided {
+  readonly id: string;
   readonly cidr: string;
   readonly action: string;
   readonly state: string;
@@ -116,11 +122,18 @@ describe.runIf(missing.length === 0)('from the wire to the kernel and back', () 
     expect(nftables).toMatchObject({ entries: 2, failed: 0 });
     expect(nftables.kernel['cut']).toBeGreaterThan(0);
 
-    // A person takes it back: both are allowed.
-    const allowed = [holder, opener].map((n) => `${source(n)}/32,desk,wedding,2099-01-01\n`);
+    // The entry says all that too: decided, published, seen enforced, each at its time.
+    const { id } = limitOf(holder)!;
+    const { seen: sight } = street.api('GET', `/v1/entries/${id}`) as Entry;
+    expect(sight).toMatchObject({ state: 'enforced', excess: 0 });
+    expect(Date.parse(sight.published_at)).toBeGreaterThanOrEqual(limitOf(holder)!.time);
+
+    // A person releases one, the allow-list the other.
+    const allowed = [opener].map((n) => `${source(n)}/32,desk,wedding,2099-01-01\n`);
     writeFileSync(file('allow.csv'), `cidr,owner,reason,until\n${allowed.join('')}`);
-    daemon.child.kill('SIGHUP');
     const released = Date.now();
+    daemon.child.kill('SIGHUP');
+    street.api('POST', `/v1/entries/${id}/release`, { reason: 'mended' });
     await daemon.until(() => enforced().seen.entries === 0, 10_000);
     await wait(window_ms);
     const now = Date.now();

@@ -2,12 +2,13 @@
 // change with the list, and go when it expires and when ExaBGP is stopped. All talk in a namespace.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { has } from '../capture/captures.js';
 import { mailweir, program } from '../helper/program.js';
+import { ask } from './street.js';
 
 const missing = [
   process.getuid?.() === 0 ? '' : 'root',
@@ -21,33 +22,30 @@ const file = (name: string): string => join(folder, name);
 const children: ChildProcess[] = [];
 const families = ['ipv4-flowspec', 'ipv6-flowspec'];
 
-/** The list as the API gives it, from a file that the test changes. */
-const server = `
-  import { createHash } from 'node:crypto';
-  import { readFileSync } from 'node:fs';
-  import { createServer } from 'node:http';
-  createServer(({ url, headers }, response) => {
-    const body = readFileSync(process.argv[1]);
-    const etag = '"' + createHash('md5').update(body).digest('hex') + '"';
-    if (url !== '/v1/blocklist.json?action=all') response.writeHead(404).end();
-    else if (headers.authorization !== 'Bearer hush') response.writeHead(401).end();
-    else if (headers['if-none-match'] === etag) response.writeHead(304, { etag }).end();
-    else response.writeHead(200, { etag }).end(body);
-  }).listen(8225, '127.0.0.1');
+const own = ['203.0.113.0/24', '2001:db8::/32'];
+const settings = `
+sensor: bgp
+network: { own: ${JSON.stringify(own)} }
+rules: { mode: enforce }
+state: { directory: state }
+block: { directory: list, life_s: 10 }
+serve: { http: 127.0.0.1:8225 }
 `;
 
-function publish(entries: readonly (readonly [string, string])[], seconds = 60): void {
-  const expires = new Date(Date.now() + seconds * 1000).toISOString();
-  const list = entries.map(([cidr, action]) => ({ id: 'bl_0', cidr, action, until: expires }));
-  const document = { revision: 1, generated: expires, expires, count: list.length, entries: list };
-  writeFileSync(file('list.new'), JSON.stringify(document));
-  renameSync(file('list.new'), file('list.json'));
+/** A person lists a source; gives the entry's id. */
+function list(cidr: string, action: 'block' | 'limit'): string {
+  const wish = { cidr, action, for: 3600, owner: 'desk', reason: 'a test' };
+  return (ask(space, 'POST', '/v1/entries', wish) as { id: string }).id;
+}
+
+function release(id: string): void {
+  ask(space, 'POST', `/v1/entries/${id}/release`, { reason: 'mended' });
 }
 
 function start(...command: string[]): ChildProcess {
   const child = spawn('ip', ['netns', 'exec', space, ...command], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { PATH: process.env['PATH'], MAILWEIR_TOKEN: 'hush', 'exabgp.daemon.user': 'root' },
+    env: { PATH: process.env['PATH'], 'exabgp.daemon.user': 'root' },
   });
   children.push(child);
   return child;
@@ -63,8 +61,8 @@ function rules(): string[] {
   });
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const last = performance.now() + 15_000;
+async function until(holds: () => boolean, patience_ms = 20_000): Promise<void> {
+  const last = performance.now() + patience_ms;
   while (!holds()) {
     if (performance.now() > last) throw new Error(`waited in vain; rules: ${rules().join(' ')}`);
     await new Promise((go) => setTimeout(go, 100));
@@ -74,7 +72,7 @@ async function until(holds: () => boolean): Promise<void> {
 const exabgpFile = `
 process mailweir {
   run ${process.execPath} ${program} exabgp --config ${file('mailweir.yaml')}
-    --interval 1 --rules 3 --state ${file('state')};
+    --interval 1 --rules 3 --state ${file('rules')};
   encoder text;
 }
 neighbor 192.0.2.1 {
@@ -104,7 +102,9 @@ ${families
 `;
 
 describe.runIf(missing.length === 0)('FlowSpec rules by ExaBGP', () => {
+  let daemon: ChildProcess;
   let speaker: ChildProcess;
+  const config = ['--config', file('mailweir.yaml')];
 
   beforeAll(() => {
     for (const words of [
@@ -115,14 +115,10 @@ describe.runIf(missing.length === 0)('FlowSpec rules by ExaBGP', () => {
     ]) {
       expect(spawnSync('ip', words).status).toBe(0);
     }
-    writeFileSync(
-      file('mailweir.yaml'),
-      'network: { own: [203.0.113.0/24, "2001:db8::/32"] }\nserve: { http: 127.0.0.1:8225 }\n',
-    );
+    writeFileSync(file('mailweir.yaml'), settings);
     writeFileSync(file('exabgp.conf'), exabgpFile);
     writeFileSync(file('gobgp.toml'), gobgpFile);
-    publish([]);
-    start(process.execPath, '--input-type=module', '-e', server, file('list.json'));
+    daemon = start(process.execPath, program, 'run', '--interface', 'lo', ...config);
     start('gobgpd', '-f', file('gobgp.toml'), '-l', 'error');
     speaker = start('exabgp', file('exabgp.conf'));
   }, 30_000);
@@ -133,32 +129,43 @@ describe.runIf(missing.length === 0)('FlowSpec rules by ExaBGP', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('are announced for own prefixes up to the ceiling, changed and withdrawn', async () => {
-    publish([
-      ['203.0.113.9/32', 'block'],
-      ['203.0.113.10/32', 'limit'],
-      ['198.51.100.1/32', 'block'],
-      ['2001:db8:1:2::/64', 'block'],
-      ['203.0.112.0/23', 'block'],
-    ]);
+  it('are announced for own prefixes up to the ceiling, and withdrawn', async () => {
+    await until(() => answers());
+    const block = list('203.0.113.9/32', 'block');
+    const limit = list('203.0.113.10/32', 'limit');
+    list('198.51.100.1/32', 'block');
+    const six = list('2001:db8:1:2::/64', 'block');
     await until(() => rules().length === 3);
     const of = (from: string) => `[source: ${from}][protocol: ==tcp][destination-port: ==25]`;
-    const own = ['203.0.113.10/32', '203.0.113.9/32', '2001:db8:1:2::/64/0'];
-    expect(rules()).toEqual(own.map(of));
-    expect(readFileSync(file('state'), 'utf8').trim().split('\n')).toHaveLength(3);
-    publish([['203.0.113.9/32', 'block']]);
-    await until(() => rules().length === 1);
-    publish(Array.from({ length: 9 }, (_, n) => [`203.0.113.${n}/32`, 'limit'] as const));
+    const all = ['203.0.113.10/32', '203.0.113.9/32', '2001:db8:1:2::/64/0'];
+    expect(rules()).toEqual(all.map(of));
+    expect(readFileSync(file('rules'), 'utf8').trim().split('\n')).toHaveLength(3);
+
+    list('203.0.113.11/32', 'limit');
+    for (const id of [block, limit, six]) release(id);
+    await until(() => rules().join() === of('203.0.113.11/32'));
+    for (let n = 20; n < 25; n++) list(`203.0.113.${n}/32`, 'block');
     await until(() => rules().length === 3);
-    publish([['203.0.113.9/32', 'block']], 2);
-    await until(() => rules().length === 1);
-    await until(() => rules().length === 0);
-    publish([['203.0.113.9/32', 'block']]);
-    await until(() => rules().length === 1);
+
+    // The daemon dies, and its list with it.
+    daemon.kill('SIGKILL');
+    await until(() => rules().length === 0, 25_000);
+    daemon = start(process.execPath, program, 'run', '--interface', 'lo', ...config);
+    await until(() => rules().length === 3);
     speaker.kill('SIGTERM');
     await until(() => rules().length === 0);
-  }, 60_000);
+  }, 90_000);
 });
+
+/** Whether the daemon's API is there. */
+function answers(): boolean {
+  try {
+    ask(space, 'GET', '/v1/blocklist.json');
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('mailweir exabgp', () => {
   it('says what is missing', () => {

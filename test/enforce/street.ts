@@ -130,6 +130,11 @@ export class Street {
     return run('ip', 'netns', 'exec', space, ...command);
   }
 
+  /** Asks the API of the daemon on the box. */
+  api(method: string, path: string, body?: object): unknown {
+    return ask(this.spaces.box, method, path, body);
+  }
+
   close(): void {
     for (const { pid } of this.#children) {
       try {
@@ -168,6 +173,19 @@ function cable(one: string, name: string, other: string, peer: string): void {
     run('ip', 'netns', 'exec', space, 'ethtool', '-K', end, ...off);
     run('ip', '-n', space, 'link', 'set', end, 'up');
   }
+}
+
+/** Asks the API of a daemon that listens on 127.0.0.1:8225 in a namespace; gives the answer. */
+export function ask(space: string, method: string, path: string, body?: object): unknown {
+  const script = `
+    const [method, path, body] = process.argv.slice(1);
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const answer = await fetch('http://127.0.0.1:8225' + path, { method, body, headers });
+    if (!answer.ok) throw new Error(answer.status + ' ' + (await answer.text()));
+    console.log(await answer.text());`;
+  const words = [method, path, ...(body === undefined ? [] : [JSON.stringify(body)])];
+  const node = [process.execPath, '--input-type=module', '-e', script, ...words];
+  return JSON.parse(run('ip', 'netns', 'exec', space, ...node));
 }
 
 function run(command: string, ...words: string[]): string {

@@ -80,7 +80,7 @@ export async function asked<T>(work: Promise<T>): Promise<T> {
 
 export function addEntries(app: FastifyInstance, served: Served): void {
   const { list } = served;
-  const view = (entry: Entry) => entryView(entry, list.appealOf(entry.id));
+  const view = (entry: Entry) => entryView(entry, served);
   app.get<{ Querystring: Filter }>(
     '/v1/entries',
     {
@@ -128,7 +128,7 @@ function page(served: Served, query: Filter): object {
     }
     looked += 1;
     last = entry.id;
-    if (fits(entry, query, served)) found.push(entryView(entry, list.appealOf(entry.id)));
+    if (fits(entry, query, served)) found.push(entryView(entry, served));
   }
   return { revision: list.revision, count: list.count, entries: found, next: null };
 }
@@ -143,8 +143,9 @@ function fits(entry: Entry, query: Filter, { list }: Served): boolean {
   );
 }
 
-function addChangesByPeople(app: FastifyInstance, { list, visitors }: Served): void {
-  const view = (entry: Entry) => entryView(entry, list.appealOf(entry.id));
+function addChangesByPeople(app: FastifyInstance, served: Served): void {
+  const { list, visitors } = served;
+  const view = (entry: Entry) => entryView(entry, served);
   const operate = { scope: 'operate' } as const;
   app.post<{ Body: Static<typeof newEntry> }>(
     '/v1/entries',
@@ -187,8 +188,9 @@ function addChangesByPeople(app: FastifyInstance, { list, visitors }: Served): v
   );
 }
 
-function addReleases(app: FastifyInstance, { list, visitors }: Served): void {
-  const view = (entry: Entry) => entryView(entry, list.appealOf(entry.id));
+function addReleases(app: FastifyInstance, served: Served): void {
+  const { list, visitors } = served;
+  const view = (entry: Entry) => entryView(entry, served);
   app.post<{ Params: { id: string }; Body: { reason: string; wrong?: boolean } }>(
     '/v1/entries/:id/release',
     {

@@ -3,6 +3,7 @@
 import type { Appeal } from '../../block/appeal.js';
 import type { Entry, ListedEntry } from '../../block/entry.js';
 import { isoTime } from '../../lib/iso-time.js';
+import type { Served } from './server.js';
 
 /** Microseconds since 1970 as RFC 3339 with milliseconds; null where there is no time. */
 export function moment(micros: number | null): string | null {
@@ -15,8 +16,9 @@ export function shortView({ id, cidr, action, until, rule }: ListedEntry): objec
   return { id, cidr, action, until: moment(until), rule };
 }
 
-/** A whole entry, with the evidence. `appeal` is what is known of an appeal against it. */
-export function entryView(entry: Entry, appeal: Appeal | undefined): object {
+/** A whole entry, with the evidence, its appeal, and what the wire shows of it. */
+export function entryView(entry: Entry, { list, seen }: Pick<Served, 'list' | 'seen'>): object {
+  const appeal = list.appealOf(entry.id);
   const { created, until, firstSeen, lastSeen, ended, samples, appeal: way, ...rest } = entry;
   return {
     ...rest,
@@ -27,6 +29,7 @@ export function entryView(entry: Entry, appeal: Appeal | undefined): object {
     last_seen: moment(lastSeen),
     samples: samples.map((sample) => ({ ...sample, time: moment(sample.time) })),
     appeal: { ...way, due: moment(way.due), ...appealView(appeal) },
+    seen: seen?.(entry.id) ?? null,
     ended: ended === undefined ? null : { ...ended, time: moment(ended.time) },
   };
 }

@@ -43,6 +43,8 @@ export interface HttpOptions {
   readonly ratePerMinute: number;
   readonly appeal: { readonly url?: string | undefined; readonly contact?: string | undefined };
   readonly version: string;
+  /** What the wire shows of an entry, where anybody looks; plain data. */
+  readonly seen?: ((id: string) => object | undefined) | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */
   readonly unready: () => readonly string[];
   /** An error of ours, for the log. */
