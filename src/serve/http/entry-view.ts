@@ -16,8 +16,8 @@ export function shortView({ id, cidr, action, until, rule }: ListedEntry): objec
   return { id, cidr, action, until: moment(until), rule };
 }
 
-/** A whole entry, with the evidence, its appeal, and what the wire shows of it. */
-export function entryView(entry: Entry, { list, seen }: Pick<Served, 'list' | 'seen'>): object {
+/** A whole entry, with the evidence, its appeal, who fetched it, and what the wire shows of it. */
+export function entryView(entry: Entry, { list, seen, visitors }: Served): object {
   const appeal = list.appealOf(entry.id);
   const { created, until, firstSeen, lastSeen, ended, samples, appeal: way, ...rest } = entry;
   return {
@@ -29,6 +29,9 @@ export function entryView(entry: Entry, { list, seen }: Pick<Served, 'list' | 's
     last_seen: moment(lastSeen),
     samples: samples.map((sample) => ({ ...sample, time: moment(sample.time) })),
     appeal: { ...way, due: moment(way.due), ...appealView(appeal) },
+    fetched_by: visitors
+      .having(entry.revision)
+      .map(({ name, since }) => ({ name, since: moment(since) })),
     seen: seen?.(entry.id) ?? null,
     ended: ended === undefined ? null : { ...ended, time: moment(ended.time) },
   };

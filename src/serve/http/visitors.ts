@@ -15,8 +15,12 @@ export interface Fetches {
   /** The revision that it has since then. */
   revision: number | null;
   what: string;
+  /** When it first had each of the latest revisions, in order. */
+  readonly steps: { readonly revision: number; readonly time: number }[];
 }
 
+/** Steps of a consumer that are kept; of an older one it is only known that it is behind it. */
+const stepsMax = 64;
 /** Consumers that are told apart; later ones share the last place. */
 const consumersMax = 1000;
 /** Whoever is on this machine where no tokens are asked for. */
@@ -64,8 +68,20 @@ export class Visitors {
     const fetches = this.#at(this.of(request).name);
     fetches.requests += 1;
     fetches.fetched = now;
+    if (revision !== fetches.revision) fetches.steps.push({ revision, time: now });
+    if (fetches.steps.length > stepsMax) fetches.steps.shift();
     fetches.revision = revision;
     fetches.what = what;
+  }
+
+  /** Who has the list as of a revision or later, and since when; null where that is long ago. */
+  having(wanted: number): { readonly name: string; readonly since: number | null }[] {
+    return this.all.flatMap(({ name, revision, steps }) => {
+      if (revision === null || revision < wanted) return [];
+      const first = steps.findIndex((step) => step.revision >= wanted);
+      const isForgotten = first === 0 && steps.length === stepsMax;
+      return [{ name, since: isForgotten ? null : steps[first]!.time }];
+    });
   }
 
   get all(): readonly Fetches[] {
@@ -76,7 +92,7 @@ export class Visitors {
     const known = this.#fetches.get(name);
     if (known !== undefined) return known;
     const key = this.#fetches.size < consumersMax ? name : 'others';
-    const fresh = { name: key, requests: 0, fetched: null, revision: null, what: '' };
+    const fresh = { name: key, requests: 0, fetched: null, revision: null, what: '', steps: [] };
     this.#fetches.set(key, fresh);
     return fresh;
   }
