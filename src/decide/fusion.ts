@@ -118,22 +118,24 @@ function judge(
   const twice = cameTwice(by);
   const fused = (others.length >= wanted || twice) && by.last > usedUntil;
   const words = fused ? (rule.strongAction ?? rule.action) : rule.action;
-  const block = find(words, 'block');
+  const { role } = by.finding.subject;
+  const block = find(words, 'block', role);
   const isNew = by.finding === fresh;
   if (block !== null && fused && (isNew || others.some(({ finding }) => finding === fresh))) {
     const corroborators = others.map(({ finding }) => finding.rule.id).sort();
     return { action: 'block', words: block, by, corroborators, twice };
   }
   // A rule that would block at once is held to a limit until something else speaks for it.
-  const limit = find(words, 'limit') ?? find(rule.action, 'limit') ?? block;
+  const limit = find(words, 'limit', role) ?? find(rule.action, 'limit', role) ?? block;
   if (limit === null || !isNew || !worthLimit(by, marks)) return null;
   return { action: 'limit', words: limit, by, corroborators: [], twice: false };
 }
 
-/** The part of an action that does `what`, or null. */
-function find(action: Action, what: Action['do']): Action | null {
-  if (action.do === what) return action;
-  return action.also === undefined ? null : find(action.also, what);
+/** The part of an action that does `what` to a source of this role, or null. */
+function find(action: Action, what: Action['do'], role: string): Action | null {
+  const isFor = action.only === undefined || action.only.includes(role);
+  if (action.do === what && isFor) return action;
+  return action.also === undefined ? null : find(action.also, what, role);
 }
 
 /** A limit needs one finding of medium or worse, or a rate that was exceeded. */

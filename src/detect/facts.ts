@@ -255,7 +255,9 @@ export class Facts {
     values[Slot.authFailed] = row.authFailures;
     values[Slot.authOk] = row.word(AtSession.authCode) === 235 ? 1 : 0;
     values[Slot.authLengths] = row.authLengths;
-    values[Slot.authVariety] = hashOf(values[Slot.dstKey]!, row.authLengths, 0, 0, 0) || 1;
+    // Of a foreign provider many addresses answer to one name: there the network is the server.
+    const where = values[this.dst.own ? Slot.dstKey : Slot.dstNetwork]!;
+    values[Slot.authVariety] = hashOf(where, row.authLengths, 0, 0, 0) || 1;
     values[Slot.cost] = isHidden ? 1 : 0;
     const { dialect } = row;
     for (const [slot, bit] of dialects) values[slot] = (dialect & bit) !== 0 ? 1 : 0;

@@ -120,7 +120,12 @@ const table: readonly Row[] = [
   ['dialect.anomalies', 'flag', atEnd, 'row, lines that are no commands'],
   ['auth.failed', 'number', ['auth.outcome'], 'row, refused AUTH commands'],
   ['auth.ok', 'flag', ['auth.outcome'], 'row, 235 seen'],
-  ['auth.variety', 'key', ['auth.outcome'], 'row, server and number of lengths'],
+  [
+    'auth.variety',
+    'key',
+    ['auth.outcome'],
+    'row, server (foreign: its network) and number of lengths',
+  ],
   ['auth.lengths', 'number', ['auth.outcome'], 'row, distinct lengths of the answers'],
   ['attempt.kind', 'word', ['attempt'], 'row, how the connection failed', attemptNames],
   ['mail.cost', 'number', ofCost, 'recipients taken; an encrypted session is one'],

@@ -16,6 +16,8 @@ export type Proof = (typeof proofs)[number];
 /** What a rule asks for. Times are seconds, rates are messages an hour. */
 export interface Action {
   readonly do: 'block' | 'limit' | 'notify' | 'alert' | 'none';
+  /** Roles of the subject that it is for; others are only told of. Absent: all. */
+  readonly only?: readonly string[] | undefined;
   /** TCP destination ports that the action is about; absent: 25. */
   readonly ports?: readonly number[] | undefined;
   readonly rate?: number | undefined;

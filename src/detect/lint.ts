@@ -59,8 +59,10 @@ function lintAction(
   tell: Tell,
 ): void {
   if (action.do !== 'block' && action.do !== 'limit') return;
+  const isFor = (role: (typeof roleNames)[number]) =>
+    (action.only === undefined || action.only.includes(role)) && mayMatch(rule, role);
   for (const role of protectedRoles) {
-    if (mayMatch(rule, role)) {
+    if (isFor(role)) {
       tell(['where'], `can be true for ${role}, which is never limited or blocked; name the roles`);
     }
   }
@@ -81,7 +83,7 @@ function lintAction(
     tell(['group_by'], 'a prefix is never blocked automatically; group by src.ip');
   }
   const others = (action.ports ?? [25]).filter((port) => port !== 25);
-  if (others.length > 0 && ownCustomers.some((role) => mayMatch(rule, role))) {
+  if (others.length > 0 && ownCustomers.some(isFor)) {
     tell([...path, 'ports'], 'own customers are blocked on port 25 only (RFC 5068 section 3.1)');
   }
 }

@@ -37,6 +37,10 @@ const trigger = z.strictObject({
         name: z.string().regex(/^[a-z0-9-]{1,40}$/, 'a short word for the evidence'),
         when: expression,
         add: z.number().min(0).max(100),
+        many: z
+          .strictObject({ of: fieldName, over: count })
+          .optional()
+          .describe('the sign is that more than so many different ones were seen in the window'),
       }),
     )
     .min(1)
@@ -73,7 +77,12 @@ const sprt = z.strictObject({
   idle_reset: span.default(86_400),
   at_least: share.default(0).describe('the share of 1 over the whole walk that it takes to fire'),
   guard: z
-    .strictObject({ of: fieldName, at_least: whole(1, 64), within: span.default(86_400) })
+    .strictObject({
+      of: fieldName,
+      at_least: whole(1, 64),
+      by_role: z.partialRecord(role, whole(1, 64)).optional(),
+      within: span.default(86_400),
+    })
     .optional()
     .describe('different things that the observations of 1 must have touched'),
 });
@@ -147,6 +156,7 @@ const label = z.strictObject({ type: z.literal('label') });
 const ports = z.array(whole(1, 65_535)).min(1).max(16);
 const plainAction = {
   do: z.enum(['block', 'limit', 'notify', 'alert', 'none']),
+  only: z.array(role).min(1).max(roleNames.length).optional(),
   ports: ports.optional(),
   rate: rate.optional(),
   burst: count.optional(),

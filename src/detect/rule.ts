@@ -142,14 +142,18 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
   switch (bucket.type) {
     case 'trigger':
       return new Trigger({
-        weights: (bucket.weights ?? []).map(({ name, add }, i) => ({
+        weights: (bucket.weights ?? []).map(({ name, add, many }, i) => ({
           name,
           add,
           when: test(`bucket.weights.${i}.when`),
+          ...(many && {
+            many: { slot: slot(`bucket.weights.${i}.many.of`), over: many.over },
+          }),
         })),
         over: bucket.over,
         count: bucket.count,
         seconds: bucket.within,
+        tallies,
       });
     case 'leaky':
       return new Leaky({
@@ -246,7 +250,7 @@ function sprtOf(definition: RuleDefinition, bucket: BucketOf<'sprt'>, shared: Sh
   const observe = definition.expressions.get('bucket.observe')!;
   const guard = bucket.guard && {
     slot: keySlot(definition.counted.get('bucket.guard.of')),
-    atLeast: bucket.guard.at_least,
+    atLeast: roleNames.map((role) => bucket.guard?.by_role?.[role] ?? bucket.guard!.at_least),
     seconds: bucket.guard.within,
   };
   return new Sprt({

@@ -2,12 +2,16 @@
 
 import { describe, expect, it } from 'vitest';
 import { confidence } from '../../src/decide/fusion.js';
-import type { Finding } from '../../src/detect/finding.js';
+import type { Action, Finding } from '../../src/detect/finding.js';
 import { finding, hour, minute, rules, start, Trial } from './findings.js';
 
 type Given = readonly [Finding['rule'], Partial<Finding>?][];
 
 const foreign = { subject: { ...finding(rules.refusals).subject, role: 'foreign' } };
+const forStrangers: Action = {
+  do: 'notify',
+  also: { ...rules.logins.strongAction!, only: ['foreign'] },
+};
 const at = (time: number) => ({ time: start + time });
 
 const table: readonly (readonly [string, Given, string[]])[] = [
@@ -114,6 +118,19 @@ const table: readonly (readonly [string, Given, string[]])[] = [
   ['many submission servers', [[rules.submission]], ['added limit']],
   ['logins alone are told, no more', [[rules.logins]], []],
   ['logins and a list that others named', [[rules.listed], [rules.logins]], ['added block']],
+  [
+    'logins of a customer and a list that others named, where the block is for strangers alone',
+    [[rules.listed], [{ ...rules.logins, strongAction: forStrangers }]],
+    [],
+  ],
+  [
+    'the same of a stranger',
+    [
+      [rules.listed, foreign],
+      [{ ...rules.logins, strongAction: forStrangers }, foreign],
+    ],
+    ['added block'],
+  ],
   ['an open relay is told', [[rules.relay]], []],
   ['a low finding that asks for a limit', [[{ ...rules.direct, severity: 'low' }]], []],
   [

@@ -57,7 +57,12 @@ export interface SprtOptions {
   readonly sessions: RecentPairs;
   /** Tells this rule's sessions from those of others. */
   readonly salt: number;
-  readonly guard?: { readonly slot: number; readonly atLeast: number; readonly seconds: number };
+  /** Different things that bad outcomes must have touched, for each role. */
+  readonly guard?: {
+    readonly slot: number;
+    readonly atLeast: readonly number[];
+    readonly seconds: number;
+  };
   readonly tallies: Tallies;
 }
 
@@ -97,7 +102,7 @@ export class Sprt implements Bucket {
     }
     floats[at] = sum;
     if (sum < walk.upper) return bad && sum > walk.upper / 3 ? Verdict.noted : Verdict.none;
-    return this.#alarm(cells, at, second, walk.upper);
+    return this.#alarm(cells, at, facts, walk.upper);
   }
 
   /** What this outcome may still add, after what its session has added already. */
@@ -115,13 +120,14 @@ export class Sprt implements Bucket {
     return after - before;
   }
 
-  #alarm(cells: Cells, at: number, second: number, upper: number): number {
+  #alarm(cells: Cells, at: number, facts: Facts, upper: number): number {
     const { words, floats } = cells;
+    const { second, role } = facts;
     const is = this.#is;
     const share = words[at + 2]! / words[at + 1]!;
     const few =
       is.guard !== undefined &&
-      is.tallies.count(cells, at + 8, second, is.guard.seconds) < is.guard.atLeast;
+      is.tallies.count(cells, at + 8, second, is.guard.seconds) < is.guard.atLeast[role]!;
     if (share < is.atLeast || few) {
       // Held at the bound: it fires as soon as what is missing is there.
       floats[at] = upper;

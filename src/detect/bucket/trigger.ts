@@ -1,19 +1,24 @@
 // Observations, or the sum of the weights of signs that were seen: each sign counts once in the
 // window, however often it shows, so that a habit of one program is not taken for a crowd of
-// proofs.
+// proofs. A sign may be that more than so many different things were seen, such as names: those are
+// counted in a sliding window of their own, and of a sketch only what was surely there.
 //
 //   words  0 observations (sessions) in the window  1 signs seen, one bit each
 //          2 start of the window, second  3 last session counted
+//          4 .. the sets of the signs that count, in the order of the signs
 
 import type { Facts } from '../facts.js';
 import type { Test } from '../fold.js';
 import type { Cells } from '../state/subjects.js';
+import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
 
 export interface Weight {
   readonly name: string;
   readonly when: Test;
   readonly add: number;
+  /** The sign is more than `over` different values of the slot, where `when` holds. */
+  readonly many?: { readonly slot: number; readonly over: number };
 }
 
 export interface TriggerOptions {
@@ -24,14 +29,26 @@ export interface TriggerOptions {
   /** Observations that it takes; with weights, sessions that showed a sign. */
   readonly count: number;
   readonly seconds: number;
+  readonly tallies: Tallies;
 }
 
+const setsAt = 4;
+
 export class Trigger implements Bucket {
-  readonly words = 4;
+  readonly words: number;
   readonly #is: TriggerOptions;
+  /** First word of each sign's set; -1: it has none. */
+  readonly #sets: readonly number[];
 
   constructor(options: TriggerOptions) {
     this.#is = options;
+    let words = setsAt;
+    this.#sets = options.weights.map(({ many }) => {
+      if (many === undefined) return -1;
+      words += setWords;
+      return words - setWords;
+    });
+    this.words = words;
   }
 
   observe(cells: Cells, at: number, facts: Facts): number {
@@ -49,7 +66,7 @@ export class Trigger implements Bucket {
     }
     let signs = 0;
     for (let i = 0; i < is.weights.length; i++) {
-      if (is.weights[i]!.when(facts.values)) signs |= 1 << i;
+      if (this.#shows(i, cells, at, facts)) signs |= 1 << i;
     }
     if (signs === 0) return Verdict.none;
     words[at + 1]! |= signs;
@@ -61,6 +78,20 @@ export class Trigger implements Bucket {
     }
     const enough = words[at]! >= is.count && this.#sum(words[at + 1]!) >= is.over;
     return enough ? Verdict.suspected : Verdict.noted;
+  }
+
+  #shows(i: number, cells: Cells, at: number, facts: Facts): boolean {
+    const { weights, seconds, tallies } = this.#is;
+    const { when, many } = weights[i]!;
+    if (!when(facts.values)) return false;
+    if (many === undefined) return true;
+    const value = facts.values[many.slot]! | 0;
+    if (value === 0) return false;
+    const set = at + this.#sets[i]!;
+    tallies.add(cells, set, value, facts.second, seconds);
+    // A shared address is as many customers as share it.
+    const seen = tallies.atLeast(cells, set, facts.second, seconds);
+    return seen > many.over * facts.customers;
   }
 
   #sum(signs: number): number {
@@ -85,5 +116,7 @@ export class Trigger implements Bucket {
     return evidence;
   }
 
-  release(): void {}
+  release(cells: Cells, at: number): void {
+    for (const set of this.#sets) if (set >= 0) this.#is.tallies.release(cells, at + set);
+  }
 }

@@ -112,7 +112,7 @@ describe('sprt', () => {
   });
 
   it('waits for as many different things as its guard asks for', () => {
-    const guard = { slot: thing, atLeast: 5, seconds: 3600 };
+    const guard = { slot: thing, atLeast: same(5), seconds: 3600 };
     const cells = new Cells(64, 0);
     const now = new Now();
     const bucket = sprt(0, { guard });
@@ -234,12 +234,38 @@ describe('distinct', () => {
 describe('trigger', () => {
   it('a sign counts once, however often it shows', () => {
     const weights = [{ name: 'sign', when: isBad, add: 2 }];
-    const bucket = new Trigger({ weights, over: 3, count: 1, seconds: 3600 });
+    const tallies = new Tallies(64, 64);
+    const bucket = new Trigger({ weights, over: 3, count: 1, seconds: 3600, tallies });
     const cells = new Cells(64, 0);
     const now = new Now();
     for (let n = 1; n < 50; n++)
       expect(bucket.observe(cells, 0, now.set(true, n))).toBe(Verdict.noted);
     expect(bucket.evidence(cells, 0)).toMatchObject({ score: 2, signs: 'sign' });
+  });
+
+  it('a sign of many things shows when more than its limit are there, for each customer', () => {
+    const things = fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 120 });
+    fc.assert(
+      fc.property(things, fc.constantFrom(1, 2, 16), (seen, customers) => {
+        const many = { slot: thing, over: 2 };
+        const weights = [{ name: 'names', when: isBad, add: 3, many }];
+        const tallies = new Tallies(64, 64);
+        const bucket = new Trigger({ weights, over: 3, count: 1, seconds: 3600, tallies });
+        const cells = new Cells(64, 0);
+        const now = new Now();
+        now.src.cgnat = customers;
+        const twin = new Set<number>();
+        seen.forEach((one, n) => {
+          const counts = one % 3 !== 0;
+          if (counts) twin.add(one);
+          const shows = counts && twin.size > 2 * customers;
+          const verdict = bucket.observe(cells, 0, now.set(counts, n + 1, one));
+          expect(verdict >= Verdict.suspected).toBe(shows);
+        });
+        bucket.release(cells, 0);
+        expect(tallies.pages).toBe(0);
+      }),
+    );
   });
 });
 
