@@ -53,6 +53,9 @@ const systemPackages = {
     exabgp: ['exabgp', '/usr/sbin/exabgp'],
     gobgpd: ['gobgpd'],
     nftables: ['nft', '/usr/sbin/nft'],
+    curl: ['curl'],
+    rspamd: ['rspamd'],
+    'crowdsec-firewall-bouncer': ['crowdsec-firewall-bouncer'],
   },
 };
 

@@ -9,7 +9,9 @@ import { type HttpOptions, HttpServer } from '../../src/serve/http/server.js';
 import { newToken, type Scope, Tokens } from '../../src/serve/http/tokens.js';
 import { TestList } from '../block/lists.js';
 
-const threadFile = new URL('../../dist/src/export/press-thread.js', import.meta.url);
+/** The thread's file is compiled; so may this one be. */
+const built = import.meta.url.includes('/dist/test/') ? '../../' : '../../dist/';
+const threadFile = new URL(`${built}src/export/press-thread.js`, import.meta.url);
 
 export interface Answer {
   readonly status: number;
@@ -42,6 +44,7 @@ export class Site {
   static async open(
     consumers: Record<string, Scope[]> = {},
     change: Partial<HttpOptions> = {},
+    port = 0,
   ): Promise<Site> {
     const folder = mkdtempSync(join(tmpdir(), 'mailweir-site-'));
     const tokens: Record<string, string> = {};
@@ -76,7 +79,7 @@ export class Site {
     });
     const site = new Site({ test, press, server }, folder, tokens);
     site.trouble.push(...trouble);
-    site.port = await server.listen('127.0.0.1', 0);
+    site.port = await server.listen('127.0.0.1', port);
     return site;
   }
 
