@@ -147,7 +147,7 @@ function nftFile(folder: string, count: number): { path: string; count: number }
       index % 10 === 0
         ? `100.${64 + (index >> 16)}.${a}.${b & 0xfc}/30`
         : index % 3 === 0
-          ? `2001:db8:${(index >> 8).toString(16)}::${b.toString(16)}/${index % 2 === 0 ? 128 : 127}`
+          ? `2001:db8:${a.toString(16)}::${b.toString(16)}/${index % 2 === 0 ? 128 : 127}`
           : `10.${index >> 16}.${a}.${b}/32`;
     const even = cidr.endsWith('/127') ? cidr.replace(/::([0-9a-f]+)\//, '::8/') : cidr;
     rows.put(entryOf(even, index + 1));

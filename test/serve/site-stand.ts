@@ -1,6 +1,6 @@
 // A process with a list and its HTTP server, for tests inside a network namespace. It says the
-// token of its one reader, then does what each line asks for: `block CIDR...` or `release CIDR`, and says
-// `done`. It ends when its input does.
+// token of its one reader, then does what each line asks for, `block CIDR...` or `release CIDR`,
+// and says `done`. It ends when its input does.
 
 import { createInterface } from 'node:readline';
 import { decisionOf, desk } from '../block/lists.js';
