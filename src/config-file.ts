@@ -33,7 +33,7 @@ const units: Readonly<Record<string, number>> = {
 export function readConfig(path: string, defaults: Config): Config {
   const part = parts(path, readText(path))[0];
   const values = part === undefined ? {} : part.values();
-  const result = schema(defaults, dirname(resolve(path))).safeParse(values);
+  const result = schema(defaults, dirname(resolve(path))).safeParse(values, { jitless: true });
   if (result.success) return result.data;
   throw new ConfigError(part?.mistakes(result.error).join('\n'));
 }

@@ -153,8 +153,11 @@ export class YamlPart {
 /** Where another document begins, also in the middle of a text (YAML 1.2.2, 9.1.2). */
 const marker = /^(?=---(?:\s|$))/m;
 const firstComments = /^(?:[ \t]*(?:#.*)?\r?\n)+/;
-/** The slow reader alone counts what aliases of aliases come to. */
-const aliasesMax = 0;
+/**
+ * Aliases that the quick reader follows in a document. Aliases of aliases multiply: sixteen come to
+ * 350 times the text at most. The slow reader counts what more of them come to.
+ */
+const aliasesMax = 16;
 
 /** The documents of a file. Throws an Error with one line per mistake. */
 export function yamlParts(path: string, text: string): YamlPart[] {

@@ -5,21 +5,28 @@
 //   record (int32)   0-3 address   4 second part of the key   5 last seen, seconds
 //                    6 flags       7 free                     8 .. segments of the rules
 //
-// Memory is reserved once and touched as subjects come. When the table is full, the one that was
+// Memory comes in three steps, 4,096 subjects, 65,536, and the bound. Reserved at once, two
+// gigabytes that nobody touched made V8 collect garbage from the start; doubled to the end, the
+// last step would copy half a gigabyte while packets wait.
+// When the table is full, the one that was
 // silent longest among a few is given up and counted: finding the oldest of all would need a list
 // through all records, three cache misses more for every row.
 
 /** Words before the segments. */
 export const headWords = 8;
+/** Records there is memory for in the beginning. */
+const firstRoom = 4096;
+const roomStep = 16;
 /** Neighbours of which the oldest goes. */
 const sample = 16;
 
 /** Words in which a bucket keeps what it knows of one subject; the same memory three times. */
 export class Cells {
-  readonly words: Int32Array;
-  readonly floats: Float32Array;
+  // They are others after a subject was opened: read them here each time.
+  words: Int32Array;
+  floats: Float32Array;
   /** Word offset `at` (even) is element `at >> 1`. */
-  readonly doubles: Float64Array;
+  doubles: Float64Array;
   readonly #id: number;
 
   /** `id` tells this memory from others. */
@@ -27,6 +34,16 @@ export class Cells {
     this.#id = id;
     const buffer = new ArrayBuffer(words * 4);
     this.words = new Int32Array(buffer);
+    this.floats = new Float32Array(buffer);
+    this.doubles = new Float64Array(buffer);
+  }
+
+  /** Takes room for `words` words; what is known stays. */
+  grow(words: number): void {
+    const buffer = new ArrayBuffer(words * 4);
+    const grown = new Int32Array(buffer);
+    grown.set(this.words);
+    this.words = grown;
     this.floats = new Float32Array(buffer);
     this.doubles = new Float64Array(buffer);
   }
@@ -68,8 +85,10 @@ export class SubjectTable {
   readonly cells: Cells;
   readonly stride: number;
   readonly capacity: number;
-  readonly #index: Int32Array;
-  readonly #mask: number;
+  #index: Int32Array;
+  #mask: number;
+  /** Records there is memory for. */
+  #room: number;
   readonly #seed: number;
   readonly #release: Release;
   #hand = 0;
@@ -81,19 +100,17 @@ export class SubjectTable {
   constructor({ segments, capacity, seed, id = 0 }: TableOptions, release: Release) {
     this.stride = (headWords + segments + 1) & ~1;
     this.capacity = capacity;
-    this.cells = new Cells(this.stride * capacity, id);
-    // Twice the records, so that a search that fails ends after one or two steps.
-    let size = 16;
-    while (size < capacity * 2) size *= 2;
-    this.#index = new Int32Array(size);
-    this.#mask = size - 1;
+    this.#room = Math.min(capacity, firstRoom);
+    this.cells = new Cells(this.stride * this.#room, id);
+    this.#index = indexFor(this.#room);
+    this.#mask = this.#index.length - 1;
     this.#seed = seed;
     this.#release = release;
   }
 
   /** Bytes that one subject takes, its share of the index included. */
   get bytesPerSubject(): number {
-    return this.stride * 4 + Math.ceil((this.#index.length * 4) / this.capacity);
+    return this.stride * 4 + Math.ceil((indexSize(this.capacity) * 4) / this.capacity);
   }
 
   /** First word of the record of a subject, or -1 where there is none. */
@@ -109,7 +126,7 @@ export class SubjectTable {
 
   /** First word of the record of a subject, made if it is new. `second` is the time. */
   open(key: Int32Array, second: number): number {
-    const { words } = this.cells;
+    let { words } = this.cells;
     let at = this.#start(key);
     for (; ; at = (at + 1) & this.#mask) {
       const record = this.#index[at]!;
@@ -120,10 +137,15 @@ export class SubjectTable {
       return base;
     }
     let record = this.used;
-    if (record < this.capacity) this.used++;
+    const isFull = record === this.#room;
+    if (isFull && record === this.capacity) record = this.#evict();
     else {
-      record = this.#evict();
-      // Its going may have moved entries of the index: search the free place again.
+      if (isFull) this.#grow();
+      this.used++;
+    }
+    if (isFull) {
+      // Entries of the index may have moved: search the free place again.
+      words = this.cells.words;
       at = this.#start(key);
       while (this.#index[at] !== 0) at = (at + 1) & this.#mask;
     }
@@ -132,6 +154,20 @@ export class SubjectTable {
     for (let i = 0; i < 5; i++) words[base + i] = key[i]!;
     words[base + 5] = second;
     return base;
+  }
+
+  #grow(): void {
+    const isFirst = this.#room === firstRoom;
+    this.#room = isFirst ? Math.min(this.capacity, firstRoom * roomStep) : this.capacity;
+    this.cells.grow(this.stride * this.#room);
+    this.#index = indexFor(this.#room);
+    this.#mask = this.#index.length - 1;
+    const { words } = this.cells;
+    for (let record = 0; record < this.used; record++) {
+      let at = this.#startOf(words, record * this.stride);
+      while (this.#index[at] !== 0) at = (at + 1) & this.#mask;
+      this.#index[at] = record + 1;
+    }
   }
 
   #start(key: Int32Array): number {
@@ -177,6 +213,17 @@ export class SubjectTable {
     const seed = this.#seed;
     return hashOf(a, words[base + 1]!, words[base + 2]!, words[base + 3]!, seed) & this.#mask;
   }
+}
+
+/** Twice the records, so that a search that fails ends after one or two steps. */
+function indexSize(records: number): number {
+  let size = 16;
+  while (size < records * 2) size *= 2;
+  return size;
+}
+
+function indexFor(records: number): Int32Array {
+  return new Int32Array(indexSize(records));
 }
 
 function same(words: Int32Array, base: number, key: Int32Array): boolean {
