@@ -169,7 +169,11 @@ export class Enforcer {
     const standing = this.#entries.get(cidr);
     if (standing?.delete(id) !== true) return;
     this.#count -= 1;
-    if (standing.size === 0) this.#entries.delete(cidr);
+    if (standing.size === 0) {
+      this.#entries.delete(cidr);
+      // Who is limited again later begins anew.
+      this.#shut.delete(cidr);
+    }
     this.#dirty.add(cidr);
   }
 

@@ -191,6 +191,19 @@ describe.runIf(missing.length === 0)('the kernel', () => {
     enforcer.tick(start + 101e6);
     await settled(enforcer);
     expect(held()).toEqual(['limit4_32_25 203.0.113.9']);
+    enforcer.shut({ cidr: '203.0.113.9/32', ports: [25], until: start + 900e6 });
+    const change = {
+      revision: 2,
+      time: start,
+      entry: entry('203.0.113.9/32', 'limit'),
+      state: null,
+    };
+    enforcer.changes([{ ...change, kind: 'removed' }]);
+    await settled(enforcer);
+    expect(held()).toEqual([]);
+    enforcer.changes([{ ...change, kind: 'added' }]);
+    await settled(enforcer);
+    expect(held()).toEqual(['limit4_32_25 203.0.113.9']);
     expect(hand.errors).toEqual([]);
   });
 
