@@ -16,7 +16,7 @@ import type { FindingSink } from './finding.js';
 import type { Test } from './fold.js';
 import { GroupTable } from './groups.js';
 import { OpenFindings } from './open.js';
-import { contextOf, contexts, Rule, RuleAt, ruleWords } from './rule.js';
+import { contextOf, contexts, type Rule, RuleAt, rulesOf, ruleWords } from './rule.js';
 import type { RuleSet } from './rule-file.js';
 import { Destinations, Servers } from './seen.js';
 import { sharedOf } from './shared.js';
@@ -126,12 +126,17 @@ export class Detectors implements RowSink {
    */
   reload(set: RuleSet): void {
     this.#shared.lists = set.lists;
-    const before = new Map(this.#rules.map((rule) => [rule.id, rule]));
-    const rules = set.rules.map((definition) => {
-      const old = before.get(definition.meta.id);
-      const isSame = old?.definition.meta.sha256 === definition.meta.sha256;
-      return new Rule(definition, this.#shared, isSame ? old.bucket : undefined);
-    });
+    const named = (id: string, grouping: string) => `${id} ${grouping}`;
+    const before = new Map(
+      this.#rules.map((rule) => [named(rule.id, rule.definition.grouping.name), rule]),
+    );
+    const rules = set.rules.flatMap((definition) =>
+      rulesOf(definition, this.#shared, (grouping) => {
+        const old = before.get(named(definition.meta.id, grouping));
+        const isSame = old?.definition.meta.sha256 === definition.meta.sha256;
+        return isSame ? old.bucket : undefined;
+      }),
+    );
     const old = this.#tables;
     const { subjects, seed } = this.#options;
     const tables = GroupTable.forRules(rules, subjects, seed, (rule, owner) =>

@@ -30,6 +30,8 @@ export interface RuleDefinition {
   readonly text: RuleText;
   readonly streams: readonly Stream[];
   readonly grouping: Grouping;
+  /** The grouping of the level above, where the rule speaks of prefixes too; null: it does not. */
+  readonly wider: Grouping | null;
   /** `where` with `unless` in it. */
   readonly where: Tree;
   /** The other expressions by their path, such as bucket.observe. */
@@ -178,12 +180,19 @@ class Reader {
       const right = 'src.ip, server.ip, src.prefix(24,64), network, or one of them with a key';
       this.#mistakes.push(`${place} group_by: ${names.join(', ')} is no grouping; give ${right}`);
     }
+    const above = text.bucket.type === 'heavy' ? text.bucket.prefix : undefined;
+    const wider = above === undefined ? null : groupingOf([above]);
+    if (above !== undefined && (wider === null || wider.bits4 === 0)) {
+      const place = part.textPlace(['bucket', 'prefix'], 0);
+      this.#mistakes.push(`${place} bucket.prefix: ${above} is no prefix; give src.prefix(24,48)`);
+    }
     if (grouping === null || this.#mistakes.length > before) return null;
     return {
       meta: metaOf(text, this.#digest(part.text)),
       text,
       streams,
       grouping,
+      wider,
       where,
       expressions,
       counted,

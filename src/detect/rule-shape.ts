@@ -120,6 +120,9 @@ const heavy = z.strictObject({
   window: span.default(3600),
   over: share.default(0.01).describe('share of all observations in the window'),
   at_least: count.default(1000).describe('guaranteed observations that it takes'),
+  prefix: fieldName
+    .optional()
+    .describe('a grouping such as src.prefix(24,48): hot prefixes too, without their hot sources'),
 });
 
 const cusum = z.strictObject({

@@ -6,7 +6,7 @@ import type { Bucket } from './bucket/bucket.js';
 import { Correlate } from './bucket/correlate.js';
 import { Cusum } from './bucket/cusum.js';
 import { Distinct } from './bucket/distinct.js';
-import { Heavy } from './bucket/heavy.js';
+import { Heavy, type HeavyOptions } from './bucket/heavy.js';
 import { LabelCheck } from './bucket/label.js';
 import { Leaky, type Limit } from './bucket/leaky.js';
 import { Ratio } from './bucket/ratio.js';
@@ -91,6 +91,23 @@ export class Rule {
   get id(): string {
     return this.definition.meta.id;
   }
+}
+
+/**
+ * The rules at work that a definition makes: one, or one for sources and one for their prefixes, in
+ * this order. `known` gives the bucket of an equal rule for the same grouping, to take over.
+ */
+export function rulesOf(
+  definition: RuleDefinition,
+  shared: Shared,
+  known: (grouping: string) => Bucket | undefined,
+): Rule[] {
+  const { grouping, wider, text } = definition;
+  const rule = new Rule(definition, shared, known(grouping.name));
+  if (wider === null || text.bucket.type !== 'heavy') return [rule];
+  const below = rule.bucket as Heavy;
+  const bucket = known(wider.name) ?? new Heavy({ ...heavyOf(text.bucket), below });
+  return [rule, new Rule({ ...definition, grouping: wider }, shared, bucket)];
 }
 
 function testsOf(
@@ -194,12 +211,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         tallies,
       });
     case 'heavy':
-      return new Heavy({
-        counters: bucket.counters,
-        seconds: bucket.window,
-        share: bucket.over,
-        atLeast: bucket.at_least,
-      });
+      return new Heavy(heavyOf(bucket));
     case 'cusum':
       return new Cusum({
         countSlot: bucket.count === undefined ? -1 : slot('bucket.count'),
@@ -226,6 +238,11 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
     case 'label':
       return new LabelCheck((facts) => shared.labelFault(facts));
   }
+}
+
+function heavyOf(bucket: BucketOf<'heavy'>): HeavyOptions {
+  const { counters, window, over, at_least } = bucket;
+  return { counters, seconds: window, share: over, atLeast: at_least };
 }
 
 /** Of an address the hash of it is what is counted. */

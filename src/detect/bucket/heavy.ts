@@ -3,7 +3,14 @@
 // only the guaranteed part, count minus error, is ever reported. Counts are halved at the end of
 // each window, which keeps their order.
 //
-//   state words: two; the counters are the bucket's own
+// Prefixes stand above sources: one is hot by what is left of it without its hot sources (the
+// hierarchical heavy hitters of Cormode, Korn, Muthukrishnan and Srivastava 2003), so a prefix is
+// told of only for a crowd that no single source explains.
+//
+//   words  0 counter, plus 1  1 guaranteed part at the last observation
+//          2 of it in hot sources below  3 of the rest told to the level above  4 halvings so far
+//
+// The counters are the bucket's own.
 
 import type { Facts } from '../facts.js';
 import type { Cells } from '../state/subjects.js';
@@ -16,14 +23,18 @@ export interface HeavyOptions {
   readonly share: number;
   /** Guaranteed observations that it takes. */
   readonly atLeast: number;
+  /** The level of the sources, where this one counts prefixes; it hears of the same first. */
+  readonly below?: Heavy;
 }
 
 export class Heavy implements Bucket {
-  /** Word 0: its counter, plus 1. Word 1: the guaranteed part at the last observation. */
-  readonly words = 2;
+  readonly words = 6;
+  /** Observations of hot subjects that the level above has to leave out, since the last one. */
+  passed = 0;
   readonly #is: HeavyOptions;
   readonly #space: SpaceSaving;
   #window = 0;
+  #halvings = 0;
 
   constructor(options: HeavyOptions) {
     this.#is = options;
@@ -33,21 +44,45 @@ export class Heavy implements Bucket {
   observe(cells: Cells, at: number, facts: Facts): number {
     const window = Math.floor(facts.second / this.#is.seconds);
     if (this.#window !== window) {
-      if (this.#window !== 0) this.#space.halve();
+      if (this.#window !== 0) this.#halve();
       this.#window = window;
     }
+    this.#age(cells, at);
+    const below = this.#is.below?.passed ?? 0;
     const counter = this.#space.add(cells.keyOf(at), cells.words[at]! - 1);
     const guaranteed = this.#space.guaranteed(counter);
     cells.words[at] = counter + 1;
     cells.words[at + 1] = guaranteed;
-    const hot = guaranteed >= this.#is.atLeast && guaranteed >= this.#is.share * this.#space.total;
-    return hot ? Verdict.suspected : Verdict.none;
+    cells.words[at + 2]! += below;
+    const left = guaranteed - cells.words[at + 2]!;
+    this.passed = below;
+    const limit = Math.max(this.#is.atLeast, this.#is.share * this.#space.total);
+    if (left < limit) return Verdict.none;
+    this.passed += Math.max(0, left - cells.words[at + 3]!);
+    cells.words[at + 3] = left;
+    return Verdict.suspected;
+  }
+
+  #halve(): void {
+    this.#space.halve();
+    this.#halvings++;
+  }
+
+  /** What stands here is halved like the counts; upwards, so that rather too much is left out. */
+  #age({ words }: Cells, at: number): void {
+    const times = 2 ** Math.min(31, this.#halvings - words[at + 4]!);
+    words[at + 4] = this.#halvings;
+    if (times === 1) return;
+    words[at + 2] = Math.ceil(words[at + 2]! / times);
+    words[at + 3] = Math.floor(words[at + 3]! / times);
   }
 
   evidence(cells: Cells, at: number): Evidence {
     const guaranteed = cells.words[at + 1]!;
+    const { below } = this.#is;
     return {
       guaranteed,
+      ...(below && { of_hot_sources: cells.words[at + 2]! }),
       of: this.#space.total,
       share: rounded(guaranteed / Math.max(1, this.#space.total)),
       error_max: Math.ceil(this.#space.total / this.#is.counters),

@@ -3,7 +3,10 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { SpaceSaving } from '../../../src/detect/bucket/heavy.js';
+import { Verdict } from '../../../src/detect/bucket/bucket.js';
+import { Heavy, SpaceSaving } from '../../../src/detect/bucket/heavy.js';
+import { Facts } from '../../../src/detect/facts.js';
+import { Cells } from '../../../src/detect/state/subjects.js';
 
 /** Counts keys as a bucket does: each key remembers its counter. */
 function counted(keys: readonly number[], capacity: number, halveAt = -1) {
@@ -74,4 +77,48 @@ it('a subject that is gone leaves nothing guaranteed', () => {
   space.forget(7, counter);
   const next = space.add(7, counter);
   expect(space.guaranteed(next)).toBe(1);
+});
+
+it('a prefix is hot by what its hot sources leave of it', () => {
+  const source = fc.oneof(fc.integer({ min: 0, max: 23 }), fc.constantFrom(0, 1, 9));
+  fc.assert(
+    fc.property(fc.array(source, { maxLength: 300 }), (sources) => {
+      const options = { counters: 64, seconds: 3600, share: 0.1, atLeast: 6 };
+      const below = new Heavy(options);
+      const above = new Heavy({ ...options, below });
+      const [low, high] = [new Cells(256, 0), new Cells(256, 1)];
+      const facts = new Facts(1);
+      facts.second = 1_700_000_000;
+      const counts = new Float64Array(24);
+      const told = new Float64Array(24);
+      sources.forEach((one, n) => {
+        // Eight sources to a prefix.
+        const prefix = one >> 3;
+        const limit = Math.max(6, 0.1 * (n + 1));
+        counts[one]!++;
+        const isHot = counts[one]! >= limit;
+        if (isHot) told[one] = counts[one]!;
+        let left = 0;
+        for (let i = prefix * 8; i < prefix * 8 + 8; i++) left += counts[i]! - told[i]!;
+        expect(below.observe(low, one * 8, facts)).toBe(isHot ? Verdict.suspected : Verdict.none);
+        const wanted = left >= limit ? Verdict.suspected : Verdict.none;
+        expect(above.observe(high, prefix * 8, facts)).toBe(wanted);
+      });
+    }),
+  );
+});
+
+it('the hours that pass make nothing of a prefix hot that a source explains', () => {
+  const options = { counters: 64, seconds: 3600, share: 0.01, atLeast: 20 };
+  const below = new Heavy(options);
+  const above = new Heavy({ ...options, below });
+  const [low, high] = [new Cells(64, 0), new Cells(64, 1)];
+  const facts = new Facts(1);
+  let hot = 0;
+  for (let n = 0; n < 2000; n++) {
+    facts.second = 1_700_000_000 + n * 60;
+    if (below.observe(low, 0, facts) === Verdict.suspected) hot++;
+    expect(above.observe(high, 0, facts)).toBe(Verdict.none);
+  }
+  expect(hot).toBeGreaterThan(1900);
 });
