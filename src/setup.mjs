@@ -49,6 +49,7 @@ const systemPackages = {
     postfix: ['/usr/lib/postfix/sbin/postscreen'],
     swaks: ['swaks'],
     dnsperf: ['dnsperf'],
+    prometheus: ['promtool'],
     rbldnsd: ['/usr/sbin/rbldnsd'],
     exabgp: ['exabgp', '/usr/sbin/exabgp'],
     gobgpd: ['gobgpd'],

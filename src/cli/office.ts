@@ -112,13 +112,23 @@ export class Office implements RowSink, AlertSink, DecisionSink {
   }
 
   stats(stats: Stats, micros: number): void {
+    this.#options.events.stats(this.#figures(stats), micros);
+  }
+
+  /** The same for the metrics, and who fetched the list. */
+  figures(stats: Stats): object {
+    const consumers = this.#options.publication?.consumers();
+    return { ...this.#figures(stats), ...(consumers !== undefined && { consumers }) };
+  }
+
+  #figures(stats: Stats): Stats {
     this.#judge.kernelLoss = stats.kernel_drops / Math.max(1, stats.packets + stats.kernel_drops);
     const notify = this.#notices.counters();
     const enforce = this.#options.enforcement?.stats();
     const lookup = this.#options.lookup?.figures();
     const block = this.#options.listing?.stats();
     const http = this.#options.publication?.stats();
-    const judged = {
+    return {
       ...stats,
       ...this.#judge.stats(),
       ...(notify !== null && { notify }),
@@ -127,7 +137,6 @@ export class Office implements RowSink, AlertSink, DecisionSink {
       ...(lookup !== undefined && { lookup }),
       ...(http !== undefined && { http }),
     };
-    this.#options.events.stats(judged, micros);
   }
 
   /** Takes the law as the files say it now; keeps the one in force where they are wrong. */

@@ -1,11 +1,13 @@
 // Publishing: prints the documents of the block list and serves them, and the API, by HTTP.
 
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlockList } from '../block/list.js';
 import type { Config } from '../config.js';
 import { formats } from '../export/formats.js';
 import { Press } from '../export/press.js';
+import { type Figures, Metrics } from '../metrics/collect.js';
 import { HttpServer, isLoopback } from '../serve/http/server.js';
 import { Tokens } from '../serve/http/tokens.js';
 import { CommandError } from './fail.js';
@@ -14,6 +16,8 @@ export interface Open {
   readonly log: Logger;
   /** What the wire shows of an entry. */
   readonly seen: (id: string) => object | undefined;
+  /** What a `stats` event would say at this moment, for the metrics. */
+  readonly figures: () => Figures;
 }
 
 export class Publication {
@@ -26,12 +30,15 @@ export class Publication {
   }
 
   /** Listens at `serve.http`; rejects with a line for people where that cannot be. */
-  static async open(config: Config, list: BlockList, { log, seen }: Open): Promise<Publication> {
+  static async open(config: Config, list: BlockList, open: Open): Promise<Publication> {
     const { serve, appeal } = config;
+    const { log, seen } = open;
+    const sensor = config.sensor ?? hostname();
     const [host, port] = hostAndPort(serve.http!);
     const trouble = (problem: string) => log.error({ problem }, 'publishing');
     const tokens = tokensOf(config, host, trouble);
     if (tokens?.size === 0) log.warn('serve.tokens has no token yet: nobody can read the list');
+    const metrics = new Metrics(open.figures, { version: version(), sensor });
     const press = new Press({ list, publisher: { ...appeal, zone: serve.zone }, trouble });
     try {
       const server = await HttpServer.make({
@@ -43,6 +50,7 @@ export class Publication {
         appeal,
         seen,
         version: version(),
+        metrics: (accept) => metrics.scrape(accept),
         unready: () => [],
         trouble: (error) => log.error({ error: String(error) }, 'a request failed'),
       });
@@ -64,6 +72,16 @@ export class Publication {
     const { counters, visitors } = this.#server.served;
     const { counters: printed, bytes, trips } = this.#press;
     return { ...counters, ...visitors.counters, documents: { ...printed, bytes, held: trips } };
+  }
+
+  /** How far each consumer is, by its name in the file of tokens; for the metrics. */
+  consumers(): object {
+    const { list, visitors } = this.#server.served;
+    return Object.fromEntries(
+      visitors.all.map(({ name, requests, revision }) => {
+        return [name, { requests, behind: revision === null ? null : list.revision - revision }];
+      }),
+    );
   }
 
   async close(): Promise<void> {

@@ -8,6 +8,7 @@ import type { Config } from '../config.js';
 import type { HelperHand } from '../enforce/hand.js';
 import { Figure, statsOf } from '../figures.js';
 import { Out } from '../output/out.js';
+import type { Stats } from '../output/stats.js';
 import type { LookupDesk } from '../serve/lookup/desk.js';
 import type { Death } from './crew.js';
 import { complain, Exit } from './fail.js';
@@ -64,8 +65,12 @@ export async function run(options: RunOptions): Promise<number> {
   const tap = live ? await openTap(names, config, log) : null;
   const out = new Out({ path: options.output ?? '-', append: true });
   const events = options.format === 'eve' ? await eve(out, config, options) : quiet(log);
-  const office = await judging(options, config, { events, log, observe: live, hand });
-  const daemon = new Daemon(config, { out, office, log, live });
+  // The server is there before the daemon is: until then there is nothing to tell.
+  let daemon: Daemon | null = null;
+  const figures = () => daemon?.figures() ?? {};
+  const parts = { events, log, observe: live, hand, figures };
+  const office = await judging(options, config, parts);
+  daemon = new Daemon(config, { out, office, log, live });
   const drain = () => daemon.drain();
   const packets =
     tap !== null
@@ -166,7 +171,13 @@ function quiet(log: Logger): Events {
 async function judging(
   options: RunOptions,
   config: Config,
-  parts: { events: Events; log: Logger; observe: boolean; hand: HelperHand | null },
+  parts: {
+    events: Events;
+    log: Logger;
+    observe: boolean;
+    hand: HelperHand | null;
+    figures: Open['figures'];
+  },
 ): Promise<Office> {
   const { lawOf } = await import('./judge.js');
   const { Office } = await import('./office.js');
@@ -174,13 +185,13 @@ async function judging(
   // Without a file nothing is enforced, and no state is to be kept.
   const observe = parts.observe && options.config !== undefined;
   const law = await lawOf(config);
-  const { log, hand } = parts;
+  const { log, hand, figures } = parts;
   const listing = await listingOf(law, log);
   const { Enforcement } = await import('./enforcement.js');
   const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
   const lookup = listing && (await openDoors(config, listing, log));
   const seen = (id: string) => enforcement?.seen(id);
-  const publication = listing && (await publicationOf(config, listing, { log, seen }));
+  const publication = listing && (await publicationOf(config, listing, { log, seen, figures }));
   const doors = { listing, enforcement, lookup, publication };
   return new Office({ ...parts, observe, law, reload, ...doors });
 }
@@ -317,11 +328,19 @@ class Daemon {
     return figures.reduce((time, each) => Math.max(time, each[Figure.now]!), 0);
   }
 
+  /** What the metrics are made from. */
+  figures(): Readonly<Record<string, unknown>> {
+    return { ...this.#parts.office.figures(this.#counted) };
+  }
+
+  get #counted(): Stats {
+    const figures = this.#packets?.figures ?? [];
+    return statsOf(figures, Math.round(performance.now() - this.#began));
+  }
+
   #stats(): void {
     const { office, out, live } = this.#parts;
-    const figures = this.#packets?.figures ?? [];
-    const stats = statsOf(figures, Math.round(performance.now() - this.#began));
-    office.stats(stats, Math.max(this.#now, live ? Date.now() * 1000 : 0));
+    office.stats(this.#counted, Math.max(this.#now, live ? Date.now() * 1000 : 0));
     out.offer();
   }
 

@@ -43,6 +43,8 @@ export interface HttpOptions {
   readonly ratePerMinute: number;
   readonly appeal: { readonly url?: string | undefined; readonly contact?: string | undefined };
   readonly version: string;
+  /** The metrics for whoever scrapes, by what the request accepts. */
+  readonly metrics?: ((accept: string) => Promise<{ type: string; text: string }>) | undefined;
   /** What the wire shows of an entry, where anybody looks; plain data. */
   readonly seen?: ((id: string) => object | undefined) | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */

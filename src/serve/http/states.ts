@@ -12,6 +12,25 @@ export function addStates(app: FastifyInstance, served: Served): void {
   addConsumers(app, served);
   addAudit(app, served);
   addRules(app, served);
+  addMetrics(app, served);
+}
+
+function addMetrics(app: FastifyInstance, { metrics }: Served): void {
+  if (metrics === undefined) return;
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        tags: ['state'],
+        operationId: 'metrics',
+        summary: 'Metrics as Prometheus text, or as OpenMetrics where that is accepted',
+      },
+    },
+    async (request, reply) => {
+      const { type, text } = await metrics(request.headers.accept ?? '');
+      return reply.header('content-type', type).send(text);
+    },
+  );
 }
 
 function addHealth(app: FastifyInstance, served: Served): void {
