@@ -288,7 +288,9 @@ export class Rows {
   covering(prefix: Prefix, exact = false): string[] {
     const found: string[] = [];
     const { bits } = prefix;
-    for (let length = exact ? bits : 0; length <= bits; length++) {
+    // IPv6 prefixes, ::/0 too, cover no IPv4 address.
+    const shortest = prefix.isIpv4 ? 96 : 0;
+    for (let length = exact ? bits : shortest; length <= bits; length++) {
       if (this.#lengths[length] === 0) continue;
       Object.assign(this.#prefix, prefix, { bits: length });
       clearStrayBits(this.#prefix);
@@ -314,8 +316,9 @@ export class Rows {
       const at = wordAt(row, Cell.address);
       const kind = words[at + Cell.kind]!;
       if (kind === free || (kind & 0xff) < prefix.bits) continue;
+      const isFour = (kind & 0xff) >= 96 && words[at + 2] === 0xffff && isZero(words, at);
       const fits = wanted.every((word, index) => (words[at + index]! & masks[index]!) === word);
-      if (fits) found.push(this.#idAt(row));
+      if (fits && isFour === prefix.isIpv4) found.push(this.#idAt(row));
     }
     return found;
   }
@@ -426,6 +429,11 @@ export class Rows {
     this.#rules.set(rule, this.#rules.size);
     return this.#rules.size - 1;
   }
+}
+
+/** Whether the first two words of an address are zero, as in IPv4. */
+function isZero(words: Int32Array, at: number): boolean {
+  return words[at] === 0 && words[at + 1] === 0;
 }
 
 function wordAt(row: number, cell: number): number {

@@ -91,7 +91,7 @@ export class Slices {
 
 type Words = [number, number, number, number];
 
-/** Rows of one action that `wanted` takes, as slices without overlap and without `holes`. */
+/** Rows of one action and family as slices without overlap and without `holes`. */
 export function disjoint(
   cursor: EntryCursor,
   rows: { readonly four: Float64Array; readonly six: Int32Array },

@@ -3,7 +3,7 @@
 
 import { EntryCursor, type Snapshot } from '../block/rows.js';
 import { isoTime } from '../lib/iso-time.js';
-import { disjoint, rowRoom, type Slices, sortSix } from './disjoint.js';
+import { disjoint, rowRoom, Slices, sortSix } from './disjoint.js';
 import type { ByteWriter } from './writer.js';
 
 /** Which entries: those that block, those that limit, or both. */
@@ -145,13 +145,19 @@ function slicesOf(cursor: EntryCursor, walk: EntryCursor, wanted: Wanted): Slice
     if (heldFrom !== null && walk.created >= heldFrom && !walk.isManual) continue;
     rows[kind].add(walk, four);
   }
-  const allowed = [disjoint(cursor, rows.allow.sorted(cursor), [])];
-  const blocked = disjoint(cursor, rows.block.sorted(cursor), allowed);
-  if (action === 'block') return blocked;
-  const limited = disjoint(cursor, rows.limit.sorted(cursor), [...allowed, blocked]);
-  if (action === 'limit') return limited;
-  blocked.append(limited);
-  return blocked;
+  const out = new Slices();
+  // Each family on its own: ::/0 covers no IPv4 address.
+  const parts = (['four', 'six'] as const).map((name) => {
+    const allowed = [disjoint(cursor, rows.allow.sorted(cursor, name), [])];
+    const blocked = disjoint(cursor, rows.block.sorted(cursor, name), allowed);
+    return { allowed, blocked, name };
+  });
+  if (action !== 'limit') for (const { blocked } of parts) out.append(blocked);
+  if (action === 'block') return out;
+  for (const { allowed, blocked, name } of parts) {
+    out.append(disjoint(cursor, rows.limit.sorted(cursor, name), [...allowed, blocked]));
+  }
+  return out;
 }
 
 /** Row numbers of one action, on their way to be sorted. */
@@ -173,7 +179,12 @@ class Rows {
     this.#four[this.#count++] = (cursor.w3 >>> 0) * rowRoom + cursor.row;
   }
 
-  sorted(cursor: EntryCursor) {
-    return { four: this.#four.subarray(0, this.#count), six: sortSix(cursor, this.#six) };
+  /** Rows of one family, for `disjoint`. */
+  sorted(cursor: EntryCursor, family: 'four' | 'six') {
+    const isFour = family === 'four';
+    return {
+      four: this.#four.subarray(0, isFour ? this.#count : 0),
+      six: sortSix(cursor, isFour ? [] : this.#six),
+    };
   }
 }
