@@ -2,7 +2,7 @@
 // tcpdump, allocation, memory, the micro benches. `--quick` takes smaller captures and fewer runs;
 // BENCH_DIR names a folder in which the generated captures stay.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -25,6 +25,14 @@ import { fill, row, table } from './tables.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const program = join(root, 'dist/src/main.js');
 const seed = 1;
+
+/** Whose network the generated clients are in. */
+const judgeConfig = `network:
+  own: [198.18.0.0/15]
+  pools:
+    - { cidr: 198.18.0.0/16, role: customer-dynamic }
+    - { cidr: 198.19.0.0/16, role: customer-static }
+`;
 
 interface Flags {
   readonly quick: boolean;
@@ -63,6 +71,34 @@ class Report {
     return table(
       `Processor time (user and system, all threads) of \`mailweir replay FILE --format eve\` ` +
         `and of \`tcpdump -r FILE -w /dev/null\`, run in turn; medians of ${this.#runs} runs each.`,
+      lines,
+    );
+  }
+
+  /** A replay with all shipped rules against one that only parses. */
+  async judge(): Promise<string> {
+    const config = join(this.#folder, 'judge.yaml');
+    writeFileSync(config, judgeConfig);
+    const lines = [
+      row('capture', 'packets', 'judged s', 'parsed s', 'ratio (min-max)'),
+      row('---', '--:', '--:', '--:', '--:'),
+    ];
+    for (const name of ['ordinary', 'small']) {
+      const capture = this.#capture(name, name === 'ordinary' ? 2000 : 3000);
+      say(`judge: ${name}: ${this.#runs} pairs of runs`);
+      const plain = [process.execPath, ...this.#command(capture.path)];
+      const both = await compare([...plain, '--config', config], plain, this.#runs);
+      const [judged, parsed] = [both.ours.map(processor), both.yardstick.map(processor)];
+      const ratios = judged.map((value, i) => value / parsed[i]!).sort((a, b) => a - b);
+      const range = `${ratios[0]!.toFixed(2)}-${ratios.at(-1)!.toFixed(2)}`;
+      const ratio = `${median(ratios).toFixed(2)} (${range})`;
+      const [ours, theirs] = [median(judged).toFixed(2), median(parsed).toFixed(2)];
+      lines.push(row(name, capture.frames, ours, theirs, ratio));
+    }
+    return table(
+      `Processor time (user and system, all threads) of \`mailweir replay FILE --format eve\` ` +
+        `with a configuration, so that all shipped rules judge, and without one, run in turn; ` +
+        `medians of ${this.#runs} runs each.`,
       lines,
     );
   }
@@ -207,7 +243,7 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-const parts = ['replay', 'allocation', 'memory', 'micro', 'live'] as const;
+const parts = ['replay', 'judge', 'allocation', 'memory', 'micro', 'live'] as const;
 /** These need root and minutes, and are run only when they are named. */
 const byName: readonly string[] = ['live'];
 type Part = (typeof parts)[number];

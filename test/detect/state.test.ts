@@ -29,6 +29,25 @@ describe('subjects', () => {
     );
   });
 
+  it('keeps all it knows while its memory grows, and gives nobody up before it is full', () => {
+    // More than both steps of growth, and less than the second would come to if it doubled.
+    const capacity = 70_000;
+    const table = new SubjectTable({ segments: 4, capacity, seed: 5 }, () => {});
+    for (let n = 0; n < capacity; n++) {
+      const at = table.open(key(n), n + 1) + headWords;
+      table.cells.words[at] = n + 1;
+      table.cells.doubles[(at + 2) >> 1] = n / 7;
+    }
+    let wrong = 0;
+    for (let n = 0; n < capacity; n++) {
+      const at = table.find(key(n)) + headWords;
+      if (table.cells.words[at] !== n + 1 || table.cells.doubles[(at + 2) >> 1] !== n / 7) wrong++;
+    }
+    expect([wrong, table.evicted, table.used]).toEqual([0, 0, capacity]);
+    table.open(key(-1), capacity + 1);
+    expect([table.evicted, table.used]).toEqual([1, capacity]);
+  });
+
   it('a full table gives up subjects, tells so, and still finds all the others', () => {
     fc.assert(
       fc.property(keys, (order) => {

@@ -8,15 +8,15 @@
 // Memory comes in three steps, 4,096 subjects, 65,536, and the bound. Reserved at once, two
 // gigabytes that nobody touched made V8 collect garbage from the start; doubled to the end, the
 // last step would copy half a gigabyte while packets wait.
-// When the table is full, the one that was
-// silent longest among a few is given up and counted: finding the oldest of all would need a list
-// through all records, three cache misses more for every row.
+// When the table is full, the one that was silent longest among a few is given up and counted:
+// finding the oldest of all would need a list through all records, three cache misses more for
+// every row.
 
 /** Words before the segments. */
 export const headWords = 8;
-/** Records there is memory for in the beginning. */
+/** Records there is memory for in the beginning, and after the first step. */
 const firstRoom = 4096;
-const roomStep = 16;
+const secondRoom = 65_536;
 /** Neighbours of which the oldest goes. */
 const sample = 16;
 
@@ -158,7 +158,7 @@ export class SubjectTable {
 
   #grow(): void {
     const isFirst = this.#room === firstRoom;
-    this.#room = isFirst ? Math.min(this.capacity, firstRoom * roomStep) : this.capacity;
+    this.#room = isFirst ? Math.min(this.capacity, secondRoom) : this.capacity;
     this.cells.grow(this.stride * this.#room);
     this.#index = indexFor(this.#room);
     this.#mask = this.#index.length - 1;
