@@ -321,7 +321,9 @@ function onPath(program) {
 
 /** Compiles src, bench and test into dist, from an empty folder so that nothing old is left. */
 function build() {
-  const sources = ['src', 'bench', 'test'].flatMap((folder) => filesUnder(at(folder), '.ts'));
+  const sources = ['src', 'bench', 'test', 'dashboards'].flatMap((folder) =>
+    filesUnder(at(folder), '.ts'),
+  );
   const inputs = [...sources, at('tsconfig.json'), at('package-lock.json')];
   const digest = hash(inputs);
   if (readStamp(stamps.build) === digest && existsSync(at('dist', 'src', 'main.js'))) return;

@@ -266,3 +266,6 @@ export function reference(): string {
     '\n',
   );
 }
+
+/** A name that exists; another one in a panel or a rule does not compile. */
+export type MetricName = keyof typeof metrics;
