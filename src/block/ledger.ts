@@ -24,6 +24,8 @@ export class Ledger {
   readonly quality: Map<string, RuleQuality>;
   /** Appeals that nobody decided yet, by the id of their entry. */
   readonly open = new Map<string, Appeal>();
+  /** Prefixes of the entries that allow, by id: few, and asked for with every prefix. */
+  readonly allows = new Map<string, string>();
   readonly #store: BlockStore;
   readonly #ends = new Heap<string>();
   readonly #grace: Map<string, number>;
@@ -88,6 +90,7 @@ export class Ledger {
   /** Takes an entry from the list; `how` says why. */
   end(entry: Entry, how: Omit<Ending, 'revision'>): Entry {
     this.rows.remove(entry.id);
+    this.allows.delete(entry.id);
     this.#revision += 1;
     const ended: Entry = {
       ...entry,
@@ -178,6 +181,7 @@ export class Ledger {
 
   #stand(entry: Entry): boolean {
     if (!this.rows.put(listed(entry))) return false;
+    if (entry.action === 'allow') this.allows.set(entry.id, entry.cidr);
     if (entry.until !== null) this.#ends.add(entry.until, entry.id);
     return true;
   }

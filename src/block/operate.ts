@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Decision, DecisionAction } from '../decide/decision.js';
 import { clearStrayBits, Prefix, prefixText, readPrefix } from '../lib/prefix.js';
 import { type Appeal, appealAgain, appealDue, appealLast } from './appeal.js';
+import { around, holds } from './around.js';
 import type { Actor, EndState, Entry } from './entry.js';
 import type { Ledger } from './ledger.js';
 import {
@@ -73,7 +74,8 @@ export class Operations {
       counters.refused_allowed += 1;
       return;
     }
-    if (this.surroundings.protection(this.#prefix, time) !== null) {
+    const isProtected = this.surroundings.protection(this.#prefix, time) !== null;
+    if (isProtected || this.#allowedInside(this.#prefix) !== null) {
       counters.refused_protected += 1;
       return;
     }
@@ -142,7 +144,7 @@ export class Operations {
       throw new ListError('exists', `${cidr} has an entry already, ${twin.id}; extend that one`);
     }
     const name = [cidr, wish.action, ledger.now, by.name, ledger.revision, this.#serial++];
-    const hex = createHash('sha256').update(name.join('|')).digest('hex').slice(0, 20);
+    const hex = hexOf(name);
     const { appeal } = this.surroundings;
     const entry = ledger.put(manualEntry(wish, cidr, hex, ledger.now, appeal));
     if (entry === null) {
@@ -360,6 +362,10 @@ export class Operations {
       this.counters.refused_allowed += 1;
       throw new ListError('allowed', `${cidr} is on the allow-list, which always wins`);
     }
+    const allowed = this.#allowedInside(prefix);
+    if (allowed !== null) {
+      throw new ListError('allowed', `${allowed} inside of ${cidr} is allowed; add what is around`);
+    }
     const guard = this.surroundings.protection(prefix, this.#ledger.now);
     if (guard === null) return;
     const isHost = prefix.bits === 128 || (!prefix.isIpv4 && prefix.bits >= 64);
@@ -373,13 +379,35 @@ export class Operations {
     throw new ListError('protected', `${cidr} must not be listed: ${guard}${hint}`);
   }
 
-  /** Whoever is allowed now leaves the list. */
+  /** Whoever is allowed now leaves the list; of an entry around them the rest stays. */
   #clear(prefix: Prefix, allow: Entry): void {
-    for (const id of this.#ledger.rows.inside(prefix)) {
-      const entry = this.#ledger.entry(id)!;
+    const ledger = this.#ledger;
+    for (const id of ledger.rows.inside(prefix)) {
+      const entry = ledger.entry(id)!;
       if (entry.action !== 'allow') this.#end(entry, 'released', allow.id, 'allowed');
     }
+    const hole = Object.assign(new Prefix(), prefix);
+    for (const entry of ledger.covering(hole)) {
+      if (entry.action === 'allow') continue;
+      for (const cidr of around(entry.cidr, hole)) {
+        const id = `bl_${hexOf([entry.id, cidr])}`;
+        ledger.put({ ...entry, id, cidr, supersedes: entry.id });
+      }
+      this.#end(entry, 'superseded', allow.id, `${allow.cidr} inside of it is allowed`);
+    }
   }
+
+  /** An allowed prefix that lies inside, or null. */
+  #allowedInside(prefix: Prefix): string | null {
+    if (prefix.bits === 128) return null;
+    for (const cidr of this.#ledger.allows.values()) if (holds(prefix, cidr)) return cidr;
+    return null;
+  }
+}
+
+/** The 20 digits of an id that follows from what it is about. */
+function hexOf(name: readonly (string | number)[]): string {
+  return createHash('sha256').update(name.join('|')).digest('hex').slice(0, 20);
 }
 
 type AuditEnd = 'expire' | 'release' | 'supersede';

@@ -171,6 +171,20 @@ describe('people', () => {
     expect(test.list.counters.refused_allowed).toBe(2);
   });
 
+  it('an allowed address inside of a listed network: the rest of it stays listed', async () => {
+    await test.list.add({ ...wish, cidr: '203.0.113.0/29' }, desk);
+    const allow = { action: 'allow', until: null, owner: 'noc', reason: 'monitoring' } as const;
+    const { id } = await test.list.add({ ...allow, cidr: '203.0.113.2' }, desk);
+    const around = ['203.0.113.0/31', '203.0.113.3/32', '203.0.113.4/30'];
+    expect(cidrs(test.list.snapshot())).toEqual([around[0], '203.0.113.2/32', ...around.slice(1)]);
+    await expect(test.list.add({ ...wish, cidr: '203.0.113.0/30' }, desk)).rejects.toMatchObject({
+      refusal: 'allowed',
+    });
+    const list = await test.again();
+    await list.release(id, { reason: 'over', wrong: false }, desk);
+    await expect(list.add({ ...wish, cidr: '203.0.113.0/30' }, desk)).resolves.toBeDefined();
+  });
+
   it('who is protected from now on is let go', async () => {
     test.list.decision(decisionOf('203.0.113.9/32'));
     test.list.decision(decisionOf('203.0.113.10/32'));
