@@ -11,11 +11,13 @@ export class GrowthGuard {
   /** Automatic entries at the beginning of the window. */
   #base: number | null = null;
   #since = Number.NEGATIVE_INFINITY;
+  /** When it was last let pass. */
+  #passed = Number.NEGATIVE_INFINITY;
   #heldFrom: number | null = null;
   /** How often it held something back. */
   trips = 0;
 
-  /** Entries that were made from this time on are held back, microseconds; null: none are. */
+  /** Entries that were made after this time are held back, microseconds; null: none are. */
   get heldFrom(): number | null {
     return this.#heldFrom;
   }
@@ -26,12 +28,16 @@ export class GrowthGuard {
     if (this.#base === null || now - this.#since >= window) {
       this.#base = automatic;
       this.#since = now;
+      this.#passed = now;
       return false;
     }
     const most = Math.max(this.#base * growthFactor, this.#base + leastGrowth);
     this.#base = Math.min(this.#base, automatic);
-    if (automatic <= most) return false;
-    this.#heldFrom = this.#since;
+    if (automatic <= most) {
+      this.#passed = now;
+      return false;
+    }
+    this.#heldFrom = this.#passed;
     this.trips += 1;
     return true;
   }
@@ -41,5 +47,6 @@ export class GrowthGuard {
     this.#heldFrom = null;
     this.#base = automatic;
     this.#since = now;
+    this.#passed = now;
   }
 }

@@ -90,6 +90,9 @@ export class Press {
   #thread: Worker | null = null;
   #version: Version;
   #number = 0;
+  /** Names of versions are never used twice, also by the process after this one. */
+  readonly #began = `${Date.now().toString(36)}-`;
+  #versions = 0;
   /** Entries as the changes add up, and the revision of that sum. */
   #counted: { count: number; revision: number };
   #took_ms = 0;
@@ -209,7 +212,7 @@ export class Press {
     return {
       snapshot,
       modified,
-      name: `${snapshot.revision}-${modified.toString(36)}`,
+      name: `${snapshot.revision}-${this.#began}${this.#versions++}`,
       isSameSecond: before.isOut && modified === before.modified,
       heldFrom: this.#guard.heldFrom,
       made: performance.now(),

@@ -20,7 +20,7 @@ export interface Wanted {
   readonly family: Family;
   /** Part of a document that is made in parts, from 1. */
   readonly page: number;
-  /** Automatic entries from this time on are held back, microseconds; null: none is. */
+  /** Automatic entries made after this time are held back, microseconds; null: none is. */
   readonly heldFrom: number | null;
 }
 
@@ -142,7 +142,7 @@ function slicesOf(cursor: EntryCursor, walk: EntryCursor, wanted: Wanted): Slice
     if ((four && family === 'ipv6') || (!four && family === 'ipv4')) continue;
     const kind = walk.action;
     if (kind === 'limit' && action === 'block') continue;
-    if (heldFrom !== null && walk.created >= heldFrom && !walk.isManual) continue;
+    if (heldFrom !== null && walk.created > heldFrom && !walk.isManual) continue;
     rows[kind].add(walk, four);
   }
   const out = new Slices();

@@ -85,9 +85,9 @@ describe('lines of a document', () => {
 
   it('whoever is new while the list grows too fast is held back, and people are not', () => {
     const rows = new Rows(10);
-    rows.put(entryOf('192.0.2.1/32', 1, { rule: 'core.harvest', created: noon - 1 }));
-    rows.put(entryOf('192.0.2.2/32', 2, { rule: 'core.harvest', created: noon }));
-    rows.put(entryOf('192.0.2.3/32', 3, { rule: 'manual', created: noon }));
+    rows.put(entryOf('192.0.2.1/32', 1, { rule: 'core.harvest', created: noon }));
+    rows.put(entryOf('192.0.2.2/32', 2, { rule: 'core.harvest', created: noon + 1 }));
+    rows.put(entryOf('192.0.2.3/32', 3, { rule: 'manual', created: noon + 1 }));
     const times = { list: 'tap', revision: 1, generated: noon, expires: noon + 1e9 };
     const snapshot = { ...times, ...rows.lend() };
     const order = { ...wanted, format: 'txt', action: 'block', heldFrom: noon } as const;

@@ -139,19 +139,22 @@ export class HttpServer {
 }
 
 function serverOptions(tls: TlsFiles | undefined): FastifyServerOptions {
+  // Node looks for late ones every 30 s unless told otherwise.
+  const times = { headersTimeout: headers_ms, connectionsCheckingInterval: headers_ms / 2 };
   const base = {
     logger: false,
     bodyLimit: bodyMax,
     connectionTimeout: idle_ms,
     requestTimeout: request_ms,
     keepAliveTimeout: idle_ms,
-    http: { headersTimeout: headers_ms },
+    http: times,
     routerOptions: { maxParamLength: 100 },
     ajv: { customOptions: { coerceTypes: 'array', removeAdditional: false } },
     forceCloseConnections: true,
   } as const;
   if (tls === undefined) return base as unknown as FastifyServerOptions;
   const https = {
+    ...times,
     cert: readFileSync(tls.cert),
     key: readFileSync(tls.key),
     minVersion: 'TLSv1.2',
