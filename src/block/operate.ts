@@ -62,7 +62,7 @@ export class Operations {
       counters.stale += 1;
       return;
     }
-    if (this.#isDemoted(decision.rule.id)) {
+    if (this.#isDemoted(decision.rule)) {
       counters.demoted += 1;
       return;
     }
@@ -246,11 +246,12 @@ export class Operations {
     }
     this.#ledger.putQuality(rule, { ...quality, recent: [], demoted: null });
     this.#ledger.note({ actor: by.name, action: 'restore', id: rule, cidr: '', detail: '' });
-    this.surroundings.verdicts.demoted(rule, null);
+    this.surroundings.verdicts.demoted({ id: rule, sha256: quality.sha256 }, null);
   }
 
-  #isDemoted(rule: string): boolean {
-    return (this.#ledger.quality.get(rule)?.demoted ?? null) !== null;
+  #isDemoted({ id, sha256 }: Decision['rule']): boolean {
+    const quality = this.#ledger.quality.get(id);
+    return quality !== undefined && quality.demoted !== null && quality.sha256 === sha256;
   }
 
   /** Entries that allow all of the prefix. */
@@ -301,21 +302,24 @@ export class Operations {
     this.surroundings.verdicts.released(entry);
     if (!wrong) return;
     this.counters.wrong += 1;
+    const { sha256 } = entry.rule;
     const before = ledger.quality.get(rule);
-    const recent = [...(before?.recent ?? []), ledger.now].filter(
+    const isSame = before?.sha256 === sha256;
+    const recent = [...(isSame ? before.recent : []), ledger.now].filter(
       (time) => time > ledger.now - wrongWindow,
     );
-    const falls = recent.length >= wrongMax && !this.#isDemoted(rule);
+    const falls = recent.length >= wrongMax && !this.#isDemoted(entry.rule);
     ledger.putQuality(rule, {
       wrong: (before?.wrong ?? 0) + 1,
       wrongSeconds: (before?.wrongSeconds ?? 0) + (ledger.now - entry.created) / 1e6,
       recent: recent.slice(-wrongMax),
-      demoted: falls ? ledger.now : (before?.demoted ?? null),
+      demoted: falls ? ledger.now : isSame ? before.demoted : null,
+      sha256,
     });
     if (!falls) return;
     const detail = `${wrongMax} wrong entries within 7 days`;
     ledger.note({ actor: 'list', action: 'demote', id: rule, cidr: '', detail });
-    this.surroundings.verdicts.demoted(rule, ledger.now);
+    this.surroundings.verdicts.demoted({ id: rule, sha256 }, ledger.now);
   }
 
   #note(action: 'add' | 'extend' | AuditEnd | 'appeal', entry: Entry, by: string, detail: string) {

@@ -44,8 +44,9 @@ export interface RuleQuality {
   readonly wrongSeconds: number;
   /** Times of the latest wrong ones, microseconds. */
   readonly recent: readonly number[];
-  /** Since when it only observes, or null. */
+  /** Since when it only observes, or null; and which text of it: another one is another rule. */
   readonly demoted: number | null;
+  readonly sha256: string;
 }
 
 /** Everything that one group of changes writes. */

@@ -36,7 +36,7 @@ export interface Verdicts {
   /** A person, or the clock of an appeal, released an automatic entry. */
   released(entry: Entry): void;
   /** Since when a rule only observes, microseconds; null: it acts again. */
-  demoted(rule: string, since: number | null): void;
+  demoted(rule: { readonly id: string; readonly sha256: string }, since: number | null): void;
 }
 
 /** What the list is made with, and what surrounds it. */

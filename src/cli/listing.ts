@@ -29,7 +29,7 @@ export class Listing implements DecisionSink {
       protection: protectionOf(register),
       verdicts: {
         released: (entry) => this.#released(entry),
-        demoted: (rule, since) => log.warn({ rule, since }, 'a rule fell back to observe, or acts'),
+        demoted: (rule, since) => this.#demoted(rule, since),
       },
       appeal: config.appeal,
       trouble: (problem) => log.error({ problem }, 'the block list cannot be written'),
@@ -39,6 +39,9 @@ export class Listing implements DecisionSink {
   /** Whom to tell what people say about its decisions. */
   teach(policy: Policy): void {
     this.#policy = policy;
+    for (const { sha256, demoted } of this.list.quality.values()) {
+      if (demoted !== null) policy.trust(sha256, false);
+    }
   }
 
   decision(decision: Decision): void {
@@ -63,6 +66,12 @@ export class Listing implements DecisionSink {
 
   async close(): Promise<void> {
     await this.list.close();
+  }
+
+  #demoted({ id, sha256 }: { id: string; sha256: string }, since: number | null): void {
+    this.#policy?.trust(sha256, since === null);
+    if (since === null) this.#log.warn({ rule: id }, 'a rule acts again');
+    else this.#log.warn({ rule: id }, 'a rule was wrong three times in a week: it observes');
   }
 
   #released(entry: Entry): void {

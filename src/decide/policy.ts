@@ -140,6 +140,11 @@ export class Policy implements FindingSink {
     return true;
   }
 
+  /** Whether the rule of this digest acts, as a list remembers that outlives us, or a person says. */
+  trust(sha256: string, isTrusted: boolean): void {
+    this.#wrongs.trust(sha256, isTrusted);
+  }
+
   /** Time runs on, in microseconds: what is due expires, at the time when it was due. */
   tick(now: number): void {
     while (this.#ends.least <= now) {

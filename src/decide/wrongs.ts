@@ -19,6 +19,13 @@ export class Wrongs {
     if (times.length >= wrongsMax) this.#suspended.add(sha256);
   }
 
+  /** Somebody else decided whether the rule acts: a list that remembers, or a person. */
+  trust(sha256: string, isTrusted: boolean): void {
+    this.#times.delete(sha256);
+    if (isTrusted) this.#suspended.delete(sha256);
+    else this.#suspended.add(sha256);
+  }
+
   /** Whether the rule only observes for it. Another text of the rule is another rule. */
   suspended(sha256: string): boolean {
     return this.#suspended.has(sha256);

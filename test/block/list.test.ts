@@ -137,10 +137,15 @@ describe('people', () => {
     list.decision(decisionOf('203.0.113.77/32'));
     await list.idle();
     expect([list.count, list.counters.demoted]).toEqual([0, 1]);
+    // Another text of the rule is another rule.
+    const rule = { ...decisionOf('203.0.113.76/32').rule, sha256: 'b'.repeat(64) };
+    list.decision(decisionOf('203.0.113.76/32', { rule }));
+    await list.idle();
+    expect(list.count).toBe(1);
     await list.restoreRule('core.rcpt-failure-sprt', desk);
     list.decision(decisionOf('203.0.113.78/32'));
     await list.idle();
-    expect(list.count).toBe(1);
+    expect(list.count).toBe(2);
   });
 
   it.each([

@@ -55,7 +55,7 @@ export class TestList {
       appeal: { url: 'https://isp.example/appeal' },
       verdicts: {
         released: (entry) => this.told.released.push(entry),
-        demoted: (rule, since) => this.told.demoted.push([rule, since]),
+        demoted: (rule, since) => this.told.demoted.push([rule.id, since]),
       },
       trouble: (message) => this.told.trouble.push(message),
       ...this.#change,
