@@ -255,6 +255,16 @@ export class BlockList implements DecisionSink {
     return { ...this.#snapshot, generated, expires: generated + this.#options.life };
   }
 
+  /** Seconds since 1970, by the wall clock, of the latest document of the list that is out. */
+  get published(): number {
+    return this.#store.published;
+  }
+
+  /** A document of that second is out; the next process goes on from there. */
+  publish(modified: number): void {
+    if (!this.#closing) this.#store.publish(modified);
+  }
+
   /** Resolves when everything that was asked for so far is on the disk. */
   async idle(): Promise<void> {
     while (this.#working !== null) await this.#working;

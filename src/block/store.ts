@@ -73,6 +73,8 @@ export class BlockStore {
   readonly #quality: Database<RuleQuality, string>;
   readonly #grace: Database<number, string>;
   readonly #meta: Database<Progress, string>;
+  /** Seconds since 1970 of the latest document that is out. */
+  readonly #published: Database<number, string>;
 
   /** Opens or makes the store in `directory`; throws a `BlockError`. */
   constructor(directory: string) {
@@ -97,6 +99,7 @@ export class BlockStore {
     this.#quality = named('quality');
     this.#grace = named('grace');
     this.#meta = named('meta');
+    this.#published = named('published');
     const found = this.#meta.get('progress');
     if (found !== undefined && found.version !== version) {
       throw new BlockError(
@@ -110,6 +113,16 @@ export class BlockStore {
     const audit = { sequence: 0, hash: auditStart };
     const fresh = { version, revision: 0, count: 0, audit, now: 0 };
     return this.#meta.get('progress') ?? fresh;
+  }
+
+  /** Seconds since 1970 of the latest document, 0 where there was none. */
+  get published(): number {
+    return this.#published.get('modified') ?? 0;
+  }
+
+  /** Notes it; nobody waits for that. */
+  publish(modified: number): void {
+    void this.#published.put('modified', modified);
   }
 
   /** Every entry on the list, in the order of ids. */

@@ -82,6 +82,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     events.alert(alert);
     log.warn({ ...alertFields({ ...alert, samples: [] }) }, alert.rule.title);
     this.#notices.alert(alert);
+    this.#options.publication?.alert(alert);
   }
 
   decision(decision: Decision): void {

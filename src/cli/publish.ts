@@ -5,12 +5,19 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { BlockList } from '../block/list.js';
 import type { Config } from '../config.js';
+import type { Alert } from '../decide/decision.js';
 import { formats } from '../export/formats.js';
 import { Press } from '../export/press.js';
+import { isoTime } from '../lib/iso-time.js';
 import { type Figures, Metrics } from '../metrics/collect.js';
+import { alertFields } from '../output/verdict.js';
+import type { Finding } from '../serve/http/findings.js';
 import { HttpServer, isLoopback } from '../serve/http/server.js';
 import { Tokens } from '../serve/http/tokens.js';
 import { CommandError } from './fail.js';
+
+/** Alerts that the API can show; older ones are in the events. */
+const findingsMax = 2000;
 
 export interface Open {
   readonly log: Logger;
@@ -23,10 +30,17 @@ export interface Open {
 export class Publication {
   readonly #press: Press;
   readonly #server: HttpServer;
+  readonly #findings: Recent;
 
-  private constructor(press: Press, server: HttpServer) {
+  private constructor(press: Press, server: HttpServer, findings: Recent) {
     this.#press = press;
     this.#server = server;
+    this.#findings = findings;
+  }
+
+  /** A detector spoke: the API shows the latest of it. */
+  alert(alert: Alert): void {
+    this.#findings.add(alert);
   }
 
   /** Listens at `serve.http`; rejects with a line for people where that cannot be. */
@@ -39,7 +53,14 @@ export class Publication {
     const tokens = tokensOf(config, host, trouble);
     if (tokens?.size === 0) log.warn('serve.tokens has no token yet: nobody can read the list');
     const metrics = new Metrics(open.figures, { version: version(), sensor });
-    const press = new Press({ list, publisher: { ...appeal, zone: serve.zone }, trouble });
+    const press = new Press({
+      list,
+      publisher: { ...appeal, zone: serve.zone },
+      trouble,
+      modified: list.published,
+      published: (modified) => list.publish(modified),
+    });
+    const findings = new Recent();
     try {
       const server = await HttpServer.make({
         list,
@@ -49,6 +70,7 @@ export class Publication {
         ratePerMinute: serve.rate_per_minute,
         appeal,
         seen,
+        findings: () => findings.all,
         version: version(),
         metrics: (accept) => metrics.scrape(accept),
         unready: () => [],
@@ -56,7 +78,7 @@ export class Publication {
       });
       const address = await server.listen(host, port);
       log.info({ http: `${host}:${address}`, tls: serve.tls !== undefined }, 'serving');
-      return new Publication(press, server);
+      return new Publication(press, server, findings);
     } catch (error) {
       await press.close();
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
@@ -101,6 +123,22 @@ function tokensOf(
     `serve.http "${serve.http}": whoever reaches it could change the list; make tokens with ` +
       'mailweir block token and name their file as serve.tokens, or listen on 127.0.0.1',
   );
+}
+
+/** The latest alerts, as events, with what the API filters by. */
+class Recent {
+  readonly #all: Finding[] = [];
+
+  add(alert: Alert): void {
+    const { rule, subject, severity, time } = alert;
+    const event = { timestamp: isoTime(time, '+0000'), event_type: 'alert', ...alertFields(alert) };
+    this.#all.push({ time, rule: rule.id, cidr: subject.cidr, severity, event });
+    if (this.#all.length > findingsMax) this.#all.splice(0, this.#all.length - findingsMax);
+  }
+
+  get all(): readonly Finding[] {
+    return this.#all;
+  }
 }
 
 /** The press as the server knows it. */

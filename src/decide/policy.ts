@@ -140,7 +140,7 @@ export class Policy implements FindingSink {
     return true;
   }
 
-  /** Whether the rule of this digest acts, as a list remembers that outlives us, or a person says. */
+  /** Whether a rule acts, by its digest: a list that outlives us remembers, or a person says. */
   trust(sha256: string, isTrusted: boolean): void {
     this.#wrongs.trust(sha256, isTrusted);
   }

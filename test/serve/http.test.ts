@@ -140,6 +140,27 @@ describe('changes', () => {
   });
 });
 
+describe('findings', () => {
+  it('the newest first, by rule, address and severity', async () => {
+    const one = (cidr: string, rule: string, severity = 'high') => {
+      return { time: start, rule, cidr, severity, event: { cidr, rule } };
+    };
+    const all = [one('203.0.113.9/32', 'core.a'), one('203.0.113.0/24', 'core.b', 'low')];
+    site = await Site.open({}, { findings: () => all });
+    const ask = async (query: string) => {
+      const { text } = await site.ask(`/v1/findings${query}`);
+      const { findings } = JSON.parse(text) as { findings: { rule: string }[] };
+      return findings.map(({ rule }) => rule);
+    };
+    expect(await ask('')).toEqual(['core.b', 'core.a']);
+    expect(await ask('?limit=1')).toEqual(['core.b']);
+    expect(await ask('?rule=core.a')).toEqual(['core.a']);
+    expect(await ask('?cidr=203.0.113.9')).toEqual(['core.a']);
+    expect(await ask('?severity=low')).toEqual(['core.b']);
+    expect((await site.ask('/v1/findings?limit=0')).status).toBe(400);
+  });
+});
+
 describe('people', () => {
   const wish = { cidr: '203.0.113.9', action: 'block', owner: 'desk', reason: 'spam', for: 600 };
 

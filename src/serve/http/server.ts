@@ -13,6 +13,7 @@ import { addAppealPage } from './appeal-page.js';
 import { addChanges } from './changes.js';
 import { addDocuments, type Documents } from './documents.js';
 import { addEntries } from './entries.js';
+import { addFindings, type Finding } from './findings.js';
 import { addLapi } from './lapi.js';
 import { kindOf, Problem, sendProblem } from './problem.js';
 import { addStates } from './states.js';
@@ -47,6 +48,8 @@ export interface HttpOptions {
   readonly metrics?: ((accept: string) => Promise<{ type: string; text: string }>) | undefined;
   /** What the wire shows of an entry, where anybody looks; plain data. */
   readonly seen?: ((id: string) => object | undefined) | undefined;
+  /** The latest alerts, the oldest first. */
+  readonly findings?: (() => readonly Finding[]) | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */
   readonly unready: () => readonly string[];
   /** An error of ours, for the log. */
@@ -114,6 +117,7 @@ export class HttpServer {
       addChanges(part, served);
       addEntries(part, served);
       addLapi(part, served);
+      addFindings(part, served);
       addStates(part, served);
       addAppealPage(part, served);
     });
