@@ -6,15 +6,21 @@
 // domain that strangers of three networks deliver here is one that this server answers for (a
 // backup MX, a filter).
 //
+// What tells a relay from a backup MX whose domains nobody has written down is the fan. A relay is
+// used by few strangers, each for domains that keep being new; a backup MX serves few domains, each
+// for strangers that keep being new. So of what was passed on, the networks that it came from must
+// have had two domains each on average before anything is confirmed.
+//
 //   state   0 mails of leg 1  1 mails matched  2 best score, hundredths  3 free
-//           4 .. sets: clients, pairs of client and domain, domains and next networks matched
+//           4 .. sets: clients, pairs of client and domain; of what matched: domains, next
+//           networks, clients, pairs of client and domain
 
 import { ReplyClass } from '../../smtp/reply-class.js';
 import type { Facts } from '../facts.js';
 import { slotOf } from '../fields.js';
 import type { Test } from '../fold.js';
 import { RecentPairs } from '../state/recent.js';
-import { type Cells, hashOf, SubjectTable } from '../state/subjects.js';
+import { type Cells, hashOf, headWords, SubjectTable } from '../state/subjects.js';
 import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
 
@@ -51,6 +57,9 @@ const sizeLess = 64;
 const sizeMore = 2048;
 const day_s = 86_400;
 
+/** Domains that the networks of matched mail must have had on average. */
+const domainsOfClient = 2;
+
 /** Words of a remembered leg. */
 const L = {
   server: 0,
@@ -70,6 +79,8 @@ const clientsAt = 4;
 const pairsAt = clientsAt + setWords;
 const domainsAt = pairsAt + setWords;
 const nextAt = domainsAt + setWords;
+const matchedClientsAt = nextAt + setWords;
+const matchedPairsAt = matchedClientsAt + setWords;
 const dstIp = slotOf('dst.ip');
 const dstNetwork = slotOf('dst.network');
 const srcIp = slotOf('src.ip');
@@ -79,7 +90,7 @@ const rcptDomain = slotOf('rcpt.domain');
 const mailBytes = slotOf('mail.bytes');
 
 export class Correlate implements Bucket {
-  readonly words = nextAt + setWords;
+  readonly words = matchedPairsAt + setWords;
   readonly #is: CorrelateOptions;
   readonly #legs = new Int32Array(legsMax * legWords);
   readonly #byRcpt = new RecentPairs(legsMax, true);
@@ -123,7 +134,7 @@ export class Correlate implements Bucket {
   #answersFor(facts: Facts, domain: number): boolean {
     for (let i = 0; i < 4; i++) this.#key[i] = facts.values[dstIp + i]!;
     this.#key[4] = domain;
-    const base = this.#hosts.open(this.#key, facts.second) + 8;
+    const base = this.#hosts.open(this.#key, facts.second) + headWords;
     const { words } = this.#hosts.cells;
     const network = facts.values[srcNetwork]!;
     for (let i = 0; i < networksOfHost; i++) {
@@ -133,6 +144,14 @@ export class Correlate implements Bucket {
       break;
     }
     return words[base + networksOfHost - 1] !== 0;
+  }
+
+  /** Whether it is known by now that the server of a remembered leg answers for its domain. */
+  #isHosted(leg: number): boolean {
+    for (let i = 0; i < 4; i++) this.#key[i] = this.#legs[leg + i]!;
+    this.#key[4] = this.#legs[leg + L.rcptDomain]!;
+    const at = this.#hosts.find(this.#key);
+    return at >= 0 && this.#hosts.cells.words[at + headWords + networksOfHost - 1] !== 0;
   }
 
   /** Remembers the first leg at hand under its recipient and its Message-ID. */
@@ -231,20 +250,32 @@ export class Correlate implements Bucket {
   confirm(cells: Cells, at: number, facts: Facts): number {
     const { words } = cells;
     const legs = this.#legs;
-    legs[this.#match + L.matched] = 1;
+    const leg = this.#match;
+    legs[leg + L.matched] = 1;
+    if (this.#isHosted(leg)) return Verdict.none;
     words[at + 1]!++;
     words[at + 2] = Math.max(words[at + 2]!, Math.round(this.#score * 100));
-    const { tallies, messages, domains: enoughOf } = this.#is;
-    const domain = legs[this.#match + L.rcptDomain]!;
-    tallies.add(cells, at + domainsAt, domain, facts.second, day_s);
-    const next = facts.values[dstNetwork]!;
-    tallies.add(cells, at + nextAt, next, facts.second, day_s);
-    // A backup exchanger passes all to the servers of a few domains; a relay's are always others.
-    const domains = tallies.count(cells, at + domainsAt, facts.second, day_s);
-    const nexts = tallies.count(cells, at + nextAt, facts.second, day_s);
-    const enough = words[at + 1]! >= messages && Math.min(domains, nexts) >= enoughOf;
-    if (enough && this.#isVaried(cells, at, facts.second)) return Verdict.confirmed;
+    const { tallies, messages } = this.#is;
+    const add = (set: number, thing: number) =>
+      tallies.add(cells, at + set, thing, facts.second, day_s);
+    const domain = legs[leg + L.rcptDomain]!;
+    const network = legs[leg + L.network]!;
+    add(domainsAt, domain);
+    add(nextAt, facts.values[dstNetwork]!);
+    add(matchedClientsAt, network);
+    add(matchedPairsAt, hashOf(network, domain, 0, 0, 0));
+    if (words[at + 1]! >= messages && this.#isFan(cells, at, facts.second)) {
+      return Verdict.confirmed;
+    }
     return words[at]! >= messages ? Verdict.probable : Verdict.noted;
+  }
+
+  /** Few strangers, domains and networks that keep being new: a relay and no backup MX. */
+  #isFan(cells: Cells, at: number, second: number): boolean {
+    const { tallies, domains: enoughOf } = this.#is;
+    const count = (set: number) => tallies.count(cells, at + set, second, day_s);
+    if (Math.min(count(domainsAt), count(nextAt)) < enoughOf) return false;
+    return count(matchedPairsAt) >= domainsOfClient * count(matchedClientsAt);
   }
 
   evidence(cells: Cells, at: number, facts: Facts): Evidence {
@@ -259,12 +290,15 @@ export class Correlate implements Bucket {
       clients: count(clientsAt),
       domains: count(domainsAt),
       next_networks: count(nextAt),
+      passed_clients: count(matchedClientsAt),
+      passed_pairs: count(matchedPairsAt),
     };
   }
 
   release(cells: Cells, at: number): void {
-    for (const set of [clientsAt, pairsAt, domainsAt, nextAt])
+    for (let set = clientsAt; set < this.words; set += setWords) {
       this.#is.tallies.release(cells, at + set);
+    }
   }
 }
 
