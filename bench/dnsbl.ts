@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Rows } from '../src/block/rows.js';
+import { Rows } from '../src/block/table.js';
 import { LookupDesk } from '../src/serve/lookup/desk.js';
 import { Rng } from './generate/rng.js';
 import { median, output } from './measure.js';

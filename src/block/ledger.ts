@@ -6,8 +6,8 @@ import type { Prefix } from '../lib/prefix.js';
 import type { Appeal } from './appeal.js';
 import { type Act, type AuditRecord, seal } from './audit.js';
 import { type Ending, type Entry, type ListChange, listed } from './entry.js';
-import { Rows } from './rows.js';
 import { type Batch, BlockError, type BlockStore, type RuleQuality } from './store.js';
+import { Rows } from './table.js';
 
 /** What a group of operations has changed so far. */
 interface Draft {
@@ -27,7 +27,8 @@ export class Ledger {
   /** Prefixes of the entries that allow, by id: few, and asked for with every prefix. */
   readonly allows = new Map<string, string>();
   readonly #store: BlockStore;
-  readonly #ends = new Heap<string>();
+  /** Rows by the end of their entries. */
+  readonly #ends = new Heap<number>();
   readonly #grace: Map<string, number>;
   #draft: Draft = empty();
   #revision: number;
@@ -45,7 +46,8 @@ export class Ledger {
     this.now = now;
     this.quality = store.quality();
     this.#grace = store.grace();
-    for (const entry of store.entries()) this.#stand(entry);
+    if (store.rowCount === count) for (const packed of store.rows()) this.#unpack(packed);
+    else this.#rebuild();
     if (this.rows.count !== count) {
       throw new BlockError(
         `the block list has ${this.rows.count} entries where ${count} were written; ` +
@@ -103,14 +105,15 @@ export class Ledger {
 
   /** Ids whose time is over at `now`, at most `limit`. */
   due(now: number, limit: number): string[] {
-    const found: string[] = [];
-    while (this.#ends.least <= now && found.length < limit) {
+    const found = new Set<string>();
+    while (this.#ends.least <= now && found.size < limit) {
       const due = this.#ends.least;
-      const id = this.#ends.take()!;
-      // An entry that was renewed is in the heap again with its later end.
-      if (this.rows.until(id) === due) found.push(id);
+      const row = this.#ends.take()!;
+      // An entry that was renewed is in the heap again with its later end; one that left has given
+      // its row to nobody, or to one whose end is in the heap as well.
+      if (this.rows.untilAt(row) === due) found.add(this.rows.idAt(row));
     }
-    return found;
+    return [...found];
   }
 
   /** Whether something is due at `now`. */
@@ -170,7 +173,11 @@ export class Ledger {
       audit: this.#audit,
       now: this.now,
     };
-    const lists = { entries: [...entries.values()], appeals: [...appeals.values()] };
+    const rows = new Map<string, Buffer>();
+    for (const { id, ended } of entries.values()) {
+      if (ended === undefined) rows.set(id, this.rows.pack(id));
+    }
+    const lists = { entries: [...entries.values()], rows, appeals: [...appeals.values()] };
     return { ...lists, changes, audit, quality, grace, progress };
   }
 
@@ -181,9 +188,29 @@ export class Ledger {
 
   #stand(entry: Entry): boolean {
     if (!this.rows.put(listed(entry))) return false;
-    if (entry.action === 'allow') this.allows.set(entry.id, entry.cidr);
-    if (entry.until !== null) this.#ends.add(entry.until, entry.id);
+    this.#watch(this.rows.rowOf(entry.id));
     return true;
+  }
+
+  /** A million entries stand again within seconds: nothing of them is read but their rows. */
+  #unpack(packed: Buffer): void {
+    const row = this.rows.unpack(packed);
+    if (row >= 0) this.#watch(row);
+  }
+
+  #watch(row: number): void {
+    const until = this.rows.untilAt(row)!;
+    if (this.rows.allowsAt(row)) this.allows.set(this.rows.idAt(row), this.rows.cidrAt(row));
+    if (until !== Number.POSITIVE_INFINITY) this.#ends.add(until, row);
+  }
+
+  /** Rows out of the entries, where the store is of a time before it had them. */
+  #rebuild(): void {
+    const rows = new Map<string, Buffer>();
+    for (const entry of this.#store.entries()) {
+      if (this.#stand(entry)) rows.set(entry.id, this.rows.pack(entry.id));
+    }
+    this.#store.putRows(rows);
   }
 
   #step(kind: ListChange['kind'], entry: Entry): void {

@@ -191,7 +191,7 @@ export class BlockList implements DecisionSink {
   }
 
   /** Ids of the entries that cover an address, and nothing else of them: for every row. */
-  idsCovering(address: Prefix): string[] {
+  idsCovering(address: Prefix): readonly string[] {
     return this.#ledger.rows.covering(address);
   }
 

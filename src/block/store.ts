@@ -52,6 +52,8 @@ export interface RuleQuality {
 /** Everything that one group of changes writes. */
 export interface Batch {
   readonly entries: readonly Entry[];
+  /** Of those that stand on the list, by id, what `Rows` needs to know of them. */
+  readonly rows: ReadonlyMap<string, Buffer>;
   readonly changes: readonly ListChange[];
   readonly audit: readonly AuditRecord[];
   readonly appeals: readonly Appeal[];
@@ -64,6 +66,8 @@ export interface Batch {
 export class BlockStore {
   readonly #root: RootDatabase;
   readonly #entries: Database<Entry, string>;
+  /** The same entries as rows of the list in memory, so that it opens without reading them. */
+  readonly #rows: Database<Buffer, string>;
   readonly #ended: Database<Entry, string>;
   /** Ended entries by time, for those who throw them away. */
   readonly #endings: Database<true, [number, string]>;
@@ -91,6 +95,7 @@ export class BlockStore {
     const named = <V, K extends string | number | [number, string]>(name: string) =>
       this.#root.openDB<V, K>({ name, ...part });
     this.#entries = named('entries');
+    this.#rows = this.#root.openDB<Buffer, string>({ name: 'rows', encoding: 'binary' });
     this.#ended = named('ended');
     this.#endings = named('endings');
     this.#changes = named('changes');
@@ -128,6 +133,22 @@ export class BlockStore {
   /** Every entry on the list, in the order of ids. */
   *entries(): Generator<Entry> {
     for (const { value } of this.#entries.getRange()) yield value;
+  }
+
+  /** How many entries have a row; another number than of entries means that there are none yet. */
+  get rowCount(): number {
+    return (this.#rows.getStats() as { entryCount: number }).entryCount;
+  }
+
+  *rows(): Generator<Buffer> {
+    for (const { value } of this.#rows.getRange()) yield value;
+  }
+
+  /** Writes rows of entries that are there; nobody waits for that. */
+  putRows(rows: ReadonlyMap<string, Buffer>): void {
+    void this.#root.batch(() => {
+      for (const [id, row] of rows) void this.#rows.put(id, row);
+    });
   }
 
   /** Entries on the list whose id follows `after`, in the order of ids. */
@@ -187,10 +208,11 @@ export class BlockStore {
 
   /** Writes all of it or nothing; resolves when it is on the disk. */
   async commit(batch: Batch): Promise<void> {
-    const { entries, changes, audit, appeals, quality, grace, progress } = batch;
+    const { entries, rows, changes, audit, appeals, quality, grace, progress } = batch;
     // Writes of one turn of the event loop are one transaction; `batch` insists on it.
     const written = this.#root.batch(() => {
       for (const entry of entries) this.#put(entry);
+      for (const [id, row] of rows) void this.#rows.put(id, row);
       for (const change of changes) void this.#changes.put(change.revision, change);
       for (const record of audit) void this.#audit.put(record.sequence, record);
       for (const appeal of appeals) void this.#appeals.put(appeal.id, appeal);
@@ -211,6 +233,7 @@ export class BlockStore {
       return;
     }
     void this.#entries.remove(entry.id);
+    void this.#rows.remove(entry.id);
     void this.#ended.put(entry.id, entry);
     void this.#endings.put([entry.ended.time, entry.id], true);
   }

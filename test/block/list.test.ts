@@ -1,5 +1,7 @@
 // The list: what stands on it, what leaves it, and what stays true over restarts.
 
+import { join } from 'node:path';
+import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { brokenAt } from '../../src/block/audit.js';
 import type { ListChange } from '../../src/block/entry.js';
@@ -69,6 +71,36 @@ describe('decisions of policy', () => {
     list.tick(start + 2 * hour);
     await list.idle();
     expect([list.count, list.revision]).toEqual([0, 2]);
+  });
+
+  it('expires once, however often it was given the same end', async () => {
+    const added = await test.list.add({ ...wish, cidr: '203.0.113.9' }, desk);
+    await test.list.add({ ...wish, cidr: '203.0.113.10' }, desk);
+    for (let time = 0; time < 3; time++) await test.list.extend(added.id, start + hour, desk);
+    test.list.tick(start + hour);
+    await test.list.idle();
+    expect([test.list.count, test.list.counters.expired]).toEqual([0, 2]);
+    expect(test.list.revision).toBe(2 + 3 + 2);
+  });
+
+  it('opens from its entries where the store has no rows yet', async () => {
+    const limit = decisionOf('2001:db8::/64', { action: 'limit' });
+    test.list.decision(limit);
+    await test.list.add({ ...wish, cidr: '203.0.113.9' }, desk);
+    await test.list.close();
+    const store = open({ path: join(test.folder, 'block'), noSubdir: false, maxDbs: 16 });
+    const rows = store.openDB({ name: 'rows', encoding: 'binary' });
+    expect([...rows.getKeys()]).toHaveLength(2);
+    await rows.clearAsync();
+    await store.close();
+    for (let time = 0; time < 2; time++) {
+      const list = await test.again();
+      expect(cidrs(list.snapshot())).toEqual(['2001:db8::/64', '203.0.113.9/32']);
+      list.tick(start + 2);
+    }
+    test.list.tick(start + hour);
+    await test.list.idle();
+    expect(test.list.count).toBe(0);
   });
 
   it('lives longer when policy extends it', async () => {

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { dialogue, type Frame } from '../../bench/generate/conversation.js';
 import type { ListChange, ListedEntry } from '../../src/block/entry.js';
-import { Rows } from '../../src/block/rows.js';
+import { Rows } from '../../src/block/table.js';
 import { Allowances } from '../../src/enforce/allowances.js';
 import type { Shut } from '../../src/enforce/nftables.js';
 import { Sightings, type TapSide } from '../../src/enforce/sightings.js';

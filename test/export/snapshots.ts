@@ -1,6 +1,7 @@
 // Snapshots of lists that a test writes down.
 
-import { Rows, type Snapshot } from '../../src/block/rows.js';
+import type { Snapshot } from '../../src/block/rows.js';
+import { Rows } from '../../src/block/table.js';
 import type { DecisionAction } from '../../src/decide/decision.js';
 import { entryOf, noon } from '../serve/lists.js';
 

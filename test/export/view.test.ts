@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { Rows } from '../../src/block/rows.js';
+import { Rows } from '../../src/block/table.js';
 import type { DecisionAction } from '../../src/decide/decision.js';
 import { print } from '../../src/export/print.js';
 import { View } from '../../src/export/view.js';

@@ -1,7 +1,8 @@
 // Lists for tests of what answers for the list: entries in a few words, and their snapshot.
 
 import type { ListedEntry } from '../../src/block/entry.js';
-import { Rows, type Snapshot } from '../../src/block/rows.js';
+import type { Snapshot } from '../../src/block/rows.js';
+import { Rows } from '../../src/block/table.js';
 
 /** Microseconds since 1970: some moment in 2026. */
 export const noon = 1_790_000_000_000_000;
