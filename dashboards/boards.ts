@@ -1,40 +1,154 @@
-// The board "Sensor and list" for Grafana: what comes in, what is lost, what is decided and listed.
+// The five boards, as tables of contents: which question, and which panels answer it.
 
-import { type Dashboard, DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
-import { PanelBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { type MetricName, metrics } from '../src/metrics/table.js';
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { boardOf, firing } from './board.js';
+import * as judgement from './panels/judgement.js';
+import * as list from './panels/list.js';
+import * as mail from './panels/mail.js';
+import * as service from './panels/service.js';
+import * as traffic from './panels/traffic.js';
+import { times, words } from './style.js';
 
-/** Title, unit and metric of each panel; a counter is shown as its rate. */
-export const panels: readonly (readonly [string, string, MetricName])[] = [
-  ['Packets', 'pps', 'mailweir_capture_packets_total'],
-  ['Kernel drops', 'pps', 'mailweir_capture_kernel_drops_total'],
-  ['Mail transactions', 'ops', 'mailweir_smtp_transactions_total'],
-  ['Both directions seen', 'percentunit', 'mailweir_detect_symmetry_ratio'],
-  ['Payload missing', 'percentunit', 'mailweir_detect_loss_ratio'],
-  ['Open findings', 'short', 'mailweir_detect_findings_open'],
-  ['Decisions in force', 'short', 'mailweir_decide_open'],
-  ['Entries by enforcement', 'short', 'mailweir_enforce_entries'],
-  ['Entries of the list', 'short', 'mailweir_list_entries'],
-  ['Requests', 'reqps', 'mailweir_http_requests_total'],
+const alertsFiring = times({
+  title: 'Alerts',
+  description: 'Alerts that fire, and since when. Each has a section in the runbook.',
+  unit: 'short',
+  queries: [['{{alertname}} {{sensor}}', `max by (alertname, sensor) (${firing})`]],
+});
+
+/** Who it is comes from the API: an address is never a label. */
+const who = words(
+  'Who?',
+  'Addresses are not in the metrics: the console has them, with their evidence.',
+  [
+    '[Findings]($console/#/findings): who does what, and on which evidence.',
+    '[The list]($console/#/list): who is limited or blocked, why, and until when; release it there.',
+    '[The register]($console/#/register) and [the sensor]($console/#/sensor).',
+  ].join('  \n'),
+);
+
+const overview = boardOf({
+  uid: 'mailweir-overview',
+  title: 'Overview',
+  description: 'Is the network sending spam, is the sensor well, does the blocking bite?',
+  rows: [
+    {
+      title: 'Is the network sending spam?',
+      panels: [
+        judgement.findingsOpen,
+        judgement.decisionsOpen,
+        judgement.customersActive,
+        mail.mailNow,
+        judgement.breakerTrips,
+        list.entriesNow,
+        judgement.verdicts,
+        mail.sessionsAndMail,
+      ],
+    },
+    {
+      title: 'Is the sensor well?',
+      panels: [
+        traffic.packetsNow,
+        traffic.lossNow,
+        traffic.bothSidesNow,
+        judgement.rulesDegraded,
+        traffic.interfacesDown,
+        list.notKept,
+        alertsFiring,
+      ],
+    },
+    {
+      title: 'Does the blocking bite?',
+      panels: [list.enforcement, service.consumersBehind, list.leakingNow, list.wrongShare],
+    },
+    { title: 'Who is it?', panels: [who] },
+  ],
+});
+
+const mailFlow = boardOf({
+  uid: 'mailweir-mail-flow',
+  title: 'Mail flow',
+  description: 'How much mail there is, where it is seen, and how it ends.',
+  rows: [
+    { title: 'How much mail?', panels: [mail.sessionsAndMail, mail.mailBySensor] },
+    {
+      title: 'In which connections?',
+      panels: [traffic.connectionsEnded, traffic.connectionsOpen],
+    },
+  ],
+});
+
+const detection = boardOf({
+  uid: 'mailweir-detection',
+  title: 'Detection and decisions',
+  description: 'What the detectors see, what policy makes of it, and what holds it back.',
+  rows: [
+    {
+      title: 'What is found?',
+      panels: [judgement.verdicts, judgement.rowsJudged],
+    },
+    {
+      title: 'What is decided, and what held it back?',
+      panels: [judgement.guards, list.listChanges],
+    },
+    { title: 'Do consumers have it?', panels: [service.consumersFetch, service.documents] },
+    {
+      title: 'Does it bite?',
+      panels: [list.timeToEnforce, list.enforcement, list.kernelOrders],
+    },
+    { title: 'Who is it?', panels: [who] },
+  ],
+});
+
+const sensorHealth = boardOf({
+  uid: 'mailweir-sensor',
+  title: 'Sensor health',
+  description: 'What comes in, what is lost, what the sensor serves, and at what cost.',
+  rows: [
+    { title: 'Does anything fire?', panels: [alertsFiring] },
+    {
+      title: 'What comes in?',
+      panels: [traffic.packetsBySensor, traffic.bytesBySensor, traffic.packetsByWorker],
+    },
+    {
+      title: 'What is lost?',
+      panels: [traffic.losses, traffic.gaps, traffic.ringFill, traffic.workerTrouble],
+    },
+    {
+      title: 'What is left out, or given up?',
+      panels: [traffic.skipped, traffic.decodeFacts, traffic.givenUp, judgement.subjects],
+    },
+    {
+      title: 'What does it serve?',
+      panels: [
+        service.requests,
+        service.dnsbl,
+        service.policyServer,
+        service.notices,
+        service.noticesWaiting,
+        judgement.detectorsGaveUp,
+      ],
+    },
+  ],
+});
+
+const compliance = boardOf({
+  uid: 'mailweir-compliance',
+  title: 'Compliance',
+  description: 'Was anybody blocked wrongly, do appeals come through, is the register in time?',
+  rows: [
+    {
+      title: 'Was anybody blocked wrongly?',
+      panels: [list.wrongShare, list.appeals, list.protectedRefused, list.outcomes],
+    },
+  ],
+});
+
+/** In the order of their links. */
+export const boards: readonly Dashboard[] = [
+  overview,
+  mailFlow,
+  detection,
+  sensorHealth,
+  compliance,
 ];
-
-export function expressionOf(name: MetricName): string {
-  return metrics[name].type === 'counter' ? `rate(${name}[5m])` : name;
-}
-
-/** The same every time. The SDK gives no `refId` and no panel `id`: they are set here. */
-export function board(): Dashboard {
-  const builder = new DashboardBuilder('Mailweir').uid('mailweir').tags(['mailweir']).refresh('1m');
-  for (const [index, [title, unit, name]] of panels.entries()) {
-    const query = new DataqueryBuilder().expr(expressionOf(name)).refId('A');
-    const { help } = metrics[name];
-    const panel = new PanelBuilder()
-      .id(index + 1)
-      .title(title)
-      .description(help)
-      .unit(unit);
-    builder.withPanel(panel.withTarget(query).span(12).height(8));
-  }
-  return builder.build();
-}

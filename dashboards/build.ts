@@ -1,12 +1,14 @@
 // `node dist/dashboards/build.js FOLDER` writes what Prometheus and Grafana mount.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { board } from './boards.js';
-import { ruleFile } from './rules.js';
+import { dirname, join } from 'node:path';
+import { files, usualPlaces } from './provisioning.js';
 
 const folder = process.argv[2] ?? 'build/dashboards';
-mkdirSync(folder, { recursive: true });
-writeFileSync(join(folder, 'rules.yml'), ruleFile());
-writeFileSync(join(folder, 'mailweir.json'), `${JSON.stringify(board(), null, 2)}\n`);
-console.log(`rules.yml and mailweir.json written to ${folder}`);
+const written = files(usualPlaces);
+for (const [path, text] of written) {
+  const file = join(folder, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+console.log(`${written.size} files written to ${folder}`);

@@ -2,6 +2,7 @@
 // checks; `rules.yml` is made from here, and so is the runbook's list of alerts in README.md.
 
 import type { MetricName } from '../src/metrics/table.js';
+import { limits } from './limits.js';
 
 export interface Alert {
   readonly alert: string;
@@ -19,8 +20,8 @@ export interface Recording {
   readonly expr: string;
 }
 
-/** An expression: what stands between its words is a metric that exists. */
-function q(words: TemplateStringsArray, ...names: MetricName[]): string {
+/** An expression: what stands between its words is a metric that exists, or a limit. */
+function q(words: TemplateStringsArray, ...names: (MetricName | number)[]): string {
   return words.reduce((text, word, index) => `${text}${names[index - 1]}${word}`);
 }
 
@@ -76,7 +77,9 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirPacketLoss',
-    expr: 'mailweir:kernel_loss:ratio5m > 0.001 or mailweir:stream_loss:ratio5m > 0.01',
+    expr:
+      q`mailweir:kernel_loss:ratio5m > ${limits.kernelLoss} ` +
+      q`or mailweir:stream_loss:ratio5m > ${limits.streamLoss}`,
     for: '10m',
     severity: 'warning',
     summary: 'Packets are lost between the wire and the sensor.',
@@ -88,7 +91,7 @@ export const alerts: readonly Alert[] = [
     alert: 'MailweirOneSided',
     expr:
       q`rate(${'mailweir_flow_one_sided_total'}[15m]) / ` +
-      q`(rate(${'mailweir_flow_connections_total'}[15m]) > 0) > 0.5`,
+      q`(rate(${'mailweir_flow_connections_total'}[15m]) > 0) > ${limits.oneSided}`,
     for: '15m',
     severity: 'warning',
     summary: 'Of most connections only one direction is seen.',
@@ -156,7 +159,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirFalseBlocks',
-    expr: 'mailweir:wrong_entries:ratio30d > 0.001',
+    expr: q`mailweir:wrong_entries:ratio30d > ${limits.wrong}`,
     for: '0m',
     severity: 'critical',
     summary: 'More than one entry in a thousand of the last 30 days was wrong.',

@@ -16,9 +16,9 @@ export interface Metric {
   readonly scale?: number;
 }
 
-const counter = (at: string, help: string, ...labels: string[]) =>
+const counter = <const L extends readonly string[]>(at: string, help: string, ...labels: L) =>
   ({ type: 'counter', help, at, labels }) as const;
-const gauge = (at: string, help: string, ...labels: string[]) =>
+const gauge = <const L extends readonly string[]>(at: string, help: string, ...labels: L) =>
   ({ type: 'gauge', help, at, labels }) as const;
 /** Milliseconds, told as seconds. */
 const seconds = (at: string, help: string) =>
@@ -269,3 +269,11 @@ export function reference(): string {
 
 /** A name that exists; another one in a panel or a rule does not compile. */
 export type MetricName = keyof typeof metrics;
+
+type Table = typeof metrics;
+type NamesOf<Type> = { [N in MetricName]: Table[N]['type'] extends Type ? N : never }[MetricName];
+export type CounterName = NamesOf<'counter'>;
+export type GaugeName = NamesOf<'gauge'>;
+
+/** Labels that a metric has; all have `sensor`, and `site` where one is configured. */
+export type LabelOf<N extends MetricName> = Table[N]['labels'][number] | 'sensor' | 'site';

@@ -1,16 +1,115 @@
-// The board as Grafana gets it: what the SDK leaves out is there, and it is the same every time.
+// The boards as Grafana gets them: they are what the SDK's types allow, what the SDK leaves out is
+// there, and they are the same every time.
 
-import { expect, it } from 'vitest';
-import { board, expressionOf, panels } from '../../dashboards/boards.js';
+import { Ajv } from 'ajv';
+import { createGenerator } from 'ts-json-schema-generator';
+import { describe, expect, it } from 'vitest';
+import { files, usualPlaces } from '../../dashboards/provisioning.js';
+import { chosen } from '../../dashboards/select.js';
+import { metrics } from '../../src/metrics/table.js';
 
-it('every panel has an id, a description, a unit and a target with its refId', () => {
-  const made = JSON.parse(JSON.stringify(board())) as { panels: Record<string, unknown>[] };
-  expect(made.panels.map(({ id }) => id)).toEqual(panels.map((_, index) => index + 1));
-  for (const [index, panel] of made.panels.entries()) {
-    const [title, unit, name] = panels[index]!;
-    const targets = [{ refId: 'A', expr: expressionOf(name) }];
-    expect(panel).toMatchObject({ title, targets, fieldConfig: { defaults: { unit } } });
-    expect(panel['description']).toMatch(/\.$/);
+interface Panel {
+  id: number;
+  type: string;
+  title: string;
+  description?: string;
+  datasource?: object;
+  gridPos: { x: number; y: number; w: number; h: number };
+  targets?: { refId: string; expr: string; legendFormat: string }[];
+  fieldConfig?: { defaults: { unit?: string } };
+}
+
+interface Board {
+  uid: string;
+  panels: Panel[];
+  links: { title: string; url?: string; type: string }[];
+  templating: { list: { name: string }[] };
+}
+
+const written = files(usualPlaces);
+const boards = [...written]
+  .filter(([path]) => path.startsWith('grafana/boards/'))
+  .map(([, text]) => JSON.parse(text) as Board);
+const uids = ['overview', 'mail-flow', 'detection', 'sensor', 'compliance'];
+
+it('five boards, and the files that Grafana and Prometheus mount, the same every time', () => {
+  expect(boards.map(({ uid }) => uid)).toEqual(uids.map((name) => `mailweir-${name}`));
+  expect([...files(usualPlaces)]).toEqual([...written]);
+  const texts = [...written.values()].join('');
+  expect(texts).not.toMatch(/undefined|\[object|NaN/);
+  const own = ['provisioning/dashboards', 'provisioning/datasources'];
+  for (const path of own) expect(written.has(`grafana/${path}/mailweir.yaml`)).toBe(true);
+});
+
+it('are what the types of the SDK allow, and the schema refuses what they do not', () => {
+  const schema = createGenerator({
+    path: new URL('shape.ts', import.meta.url).pathname,
+    tsconfig: new URL('../../tsconfig.json', import.meta.url).pathname,
+    type: 'Board',
+    expose: 'none',
+    functions: 'hide',
+    additionalProperties: false,
+    skipTypeCheck: true,
+  }).createSchema('Board');
+  const isBoard = new Ajv({ strict: false }).compile(schema as object);
+  for (const board of boards) {
+    expect(isBoard(board), `${board.uid}: ${JSON.stringify(isBoard.errors?.slice(-3))}`).toBe(true);
+    const panel = board.panels[1]!;
+    for (const wrong of [{ ...panel, titel: '' }, { ...panel, type: 'graph' }, { type: 'stat' }]) {
+      expect(isBoard({ ...board, panels: [wrong] })).toBe(false);
+    }
+    const query = { ...panel.targets![0]!, expr: 7 };
+    expect(isBoard({ ...board, panels: [{ ...panel, targets: [query] }] })).toBe(false);
   }
-  expect(JSON.stringify(board())).toBe(JSON.stringify(board()));
+}, 60_000);
+
+describe.each(boards)('$uid', ({ panels, links, templating }) => {
+  const asking = panels.filter(({ type }) => type !== 'row' && type !== 'text');
+
+  it('has panels with ids, titles, units, descriptions and queries with names', () => {
+    expect(panels.map(({ id }) => id)).toEqual(panels.map((_, index) => index + 1));
+    for (const { title, description } of panels.filter(({ type }) => type !== 'row')) {
+      expect(description, title).toMatch(/^[A-Z`].{20,}\.$/s);
+    }
+    for (const { title, targets, datasource, fieldConfig } of asking) {
+      expect(fieldConfig?.defaults.unit, title).toBeTruthy();
+      expect(datasource, title).toEqual({ type: 'prometheus', uid: '$source' });
+      expect(targets!.length, title).toBeGreaterThan(0);
+      expect(targets!.map(({ refId }) => refId)).toEqual([...'ABCDEFGH'].slice(0, targets!.length));
+      expect(new Set(targets!.map(({ legendFormat }) => legendFormat)).size).toBe(targets!.length);
+    }
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+  });
+
+  it('asks for metrics of the table only, of the sensors that are chosen', () => {
+    for (const { expr } of asking.flatMap(({ targets }) => targets!)) {
+      for (const [, name, selector] of expr.matchAll(/\b(mailweir_\w+|ALERTS)\{([^}]*)\}/g)) {
+        const base = name!.replace(/_(bucket|sum|count)$/, '');
+        expect(name === 'ALERTS' || name! in metrics || base in metrics, expr).toBe(true);
+        expect(selector, expr).toContain(chosen);
+      }
+      expect(expr.match(/mailweir_\w+(?!\w|\{)/g), expr).toBe(null);
+    }
+  });
+
+  it('has no panel on another one', () => {
+    const cells = new Set<string>();
+    for (const { gridPos, title } of panels) {
+      const { x, y, w, h } = gridPos;
+      expect(x + w, title).toBeLessThanOrEqual(24);
+      for (let column = x; column < x + w; column++) {
+        for (let row = y; row < y + h; row++) {
+          expect(cells.has(`${column} ${row}`), title).toBe(false);
+          cells.add(`${column} ${row}`);
+        }
+      }
+    }
+  });
+
+  it('leads to the other boards and to the console, and has its variables', () => {
+    expect(links.map(({ type }) => type)).toEqual(['dashboards', 'link']);
+    expect(links[1]!.url).toBe('$console/');
+    const names = templating.list.map(({ name }) => name);
+    expect(names).toEqual(['source', 'site', 'sensor', 'console']);
+  });
 });
