@@ -92,10 +92,11 @@ export class Judge implements RowSink {
     const { counters, guards, open } = this.#policy;
     const detectors = this.#detectors;
     const tables = detectors.tables();
-    const degraded = detectors.rules.filter((rule) => rule.degraded).map(({ id }) => id);
+    const idsOf = (rules: readonly { id: string }[]) => [...new Set(rules.map(({ id }) => id))];
+    const degraded = idsOf(detectors.rules.filter((rule) => rule.degraded));
     return {
       detect: {
-        rules: detectors.rules.length,
+        rules: idsOf(detectors.rules).length,
         rows: detectors.counters.rows,
         gapped: detectors.counters.gapped,
         unproven: detectors.counters.unproven,

@@ -128,7 +128,9 @@ function problemOf({ expect }: RuleTest, { findings, starts }: Outcome): string 
   if (expect.by !== undefined && begun > expect.by) {
     return `it should fire by talk ${expect.by}, and does by talk ${begun}`;
   }
-  const { proof, subject } = expect;
+  const { proof, subject, way } = expect;
+  const waysSeen = new Set(spoken.map(({ evidence }) => evidence['way'] ?? ''));
+  if (way !== undefined && !waysSeen.has(way)) return `it should speak by way of ${way}`;
   const highest = spoken.findLast(({ state }) => state === 'rises') ?? first;
   if (proof !== undefined && highest.proof !== proof) {
     return `it should be ${proof} in the end, and says ${told(highest)}`;

@@ -130,11 +130,19 @@ const sentences: Readonly<Record<string, Sentence>> = {
       : null,
   'core.network-cusum': shift('The network as a whole has'),
   'core.dnsbl-verdict': distinct('Servers in', 'networks refused it and named a block list'),
-  'core.unregistered-server': (e) =>
-    has(e, 'observations', 'window_s')
+  'core.unregistered-server': (e) => {
+    const since = has(e, 'discovered') ? ` It was first seen on ${day(e['discovered'])}.` : '';
+    if (has(e, 'distinct', 'window_s')) {
+      return (
+        `It delivered mail to ${count(e['distinct'], 'network')} of others within ` +
+        `${span(e['window_s'])} as a server does, and the register does not have it.${since}`
+      );
+    }
+    return has(e, 'observations', 'window_s')
       ? `It worked as a mail server ${count(e['observations'], 'time')} within ` +
-        `${span(e['window_s'])}, and the register does not have it.`
-      : null,
+          `${span(e['window_s'])}, and the register does not have it.${since}`
+      : null;
+  },
   'core.relay-probe': distinct('It asked', 'own servers to relay and was refused'),
   'core.backscatter': distinct('It sends bounces to', 'domains that did not write to it'),
   'core.connect-failure': walk(
@@ -202,7 +210,7 @@ function has(evidence: Evidence, ...names: readonly string[]): boolean {
 
 /** All numbers of evidence that has no sentence of its own. */
 function listed(evidence: Evidence): string {
-  const hidden = new Set(['first_evidence', 'exact']);
+  const hidden = new Set(['first_evidence', 'exact', 'way']);
   const shown = Object.entries(evidence).filter(([name]) => !hidden.has(name));
   const texts = shown.map(([name, value]) => `${name.replaceAll('_', ' ')} ${figure(value)}`);
   return texts.length === 0 ? 'see its rule' : texts.join(', ');
@@ -210,6 +218,11 @@ function listed(evidence: Evidence): string {
 
 function number(value: number | string | undefined): number {
   return typeof value === 'number' ? value : 0;
+}
+
+/** The day of a date and time: 2024-05-01. */
+function day(value: number | string | undefined): string {
+  return String(value).slice(0, 10);
 }
 
 /** 12345 as "12,345"; words as they are. */

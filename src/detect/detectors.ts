@@ -126,13 +126,10 @@ export class Detectors implements RowSink {
    */
   reload(set: RuleSet): void {
     this.#shared.lists = set.lists;
-    const named = (id: string, grouping: string) => `${id} ${grouping}`;
-    const before = new Map(
-      this.#rules.map((rule) => [named(rule.id, rule.definition.grouping.name), rule]),
-    );
+    const before = new Map(this.#rules.map((rule) => [rule.name, rule]));
     const rules = set.rules.flatMap((definition) =>
-      rulesOf(definition, this.#shared, (grouping) => {
-        const old = before.get(named(definition.meta.id, grouping));
+      rulesOf(definition, this.#shared, (name) => {
+        const old = before.get(name);
         const isSame = old?.definition.meta.sha256 === definition.meta.sha256;
         return isSame ? old.bucket : undefined;
       }),

@@ -22,7 +22,7 @@ export function lint(rule: RuleDefinition, ids: ReadonlySet<string>): string[] {
     found.push(`${rule.place(path)} ${path.join('.')}: ${what}`);
   };
   for (const { action, path } of actionsOf(rule)) lintAction(rule, action, path, tell);
-  lintTests(rule, tell);
+  if (rule.way === '') lintTests(rule, tell);
   lintNames(rule, ids, tell);
   lintBucket(rule, tell);
   return found;
@@ -112,6 +112,17 @@ function lintTests(rule: RuleDefinition, tell: Tell): void {
   const silent = rule.text.tests.some(({ expect }) => !expect.fires);
   if (!fires) tell(['tests'], 'there is no test in which it fires');
   if (!silent) tell(['tests'], 'there is no test in which it is silent');
+  rule.ways.forEach(({ way }, at) => {
+    const first = rule.ways.findIndex((other) => other.way === way);
+    if (first !== at) tell(['ways', at, 'name'], `there is a way ${way} already`);
+    const speaks = rule.text.tests.some(({ expect }) => expect.fires && expect.way === way);
+    if (!speaks) tell(['ways', at], `there is no test that fires with expect.way ${way}`);
+  });
+  const names = new Set(rule.ways.map(({ way }) => way));
+  rule.text.tests.forEach(({ expect }, at) => {
+    if (expect.way === undefined || names.has(expect.way)) return;
+    tell(['tests', at, 'expect', 'way'], `there is no way ${expect.way}`);
+  });
 }
 
 function lintNames(rule: RuleDefinition, ids: ReadonlySet<string>, tell: Tell): void {

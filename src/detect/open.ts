@@ -1,6 +1,7 @@
 // Findings on their way out, and those that are open: each stays so until its evidence is older
 // than its rule remembers. Strings and objects are made here and nowhere before.
 
+import { isoTime } from '../lib/iso-time.js';
 import { roleNames } from '../register/server.js';
 import { cidrText, ipText } from './address.js';
 import { Verdict } from './bucket/bucket.js';
@@ -11,7 +12,9 @@ import {
   type FindingSink,
   type FindingState,
   proofs,
+  type Severity,
   type Subject,
+  severities,
   severityOf,
 } from './finding.js';
 import type { GroupTable } from './groups.js';
@@ -44,6 +47,11 @@ export class OpenFindings {
   readonly #open = new Map<string, Open>();
   /** Open findings by rule id. */
   readonly #byRule = new Map<string, number>();
+  /**
+   * How many are open of a rule about a subject, and the worst severity told: several keys (a
+   * source and each domain) and several ways lead to one finding, which is told once.
+   */
+  readonly #bySubject = new Map<string, { count: number; rank: number }>();
   /** Findings whose end nobody will hear of. */
   dropped = 0;
 
@@ -69,24 +77,31 @@ export class OpenFindings {
   }
 
   /** Tells the sink what the rule's state at word `at` says. */
-  tell(rule: Rule, table: GroupTable, at: number, state: FindingState, facts: Facts): void {
+  tell(rule: Rule, table: GroupTable, at: number, reached: FindingState, facts: Facts): void {
     const { cells } = table.subjects;
     const { words } = cells;
     const level = words[at + RuleAt.level]! & levelMask;
     const { meta } = rule.definition;
     const proof = hasProofs(rule) ? proofs[level - Verdict.suspected] : undefined;
     const evidence = rule.bucket.evidence(cells, at + ruleWords, facts);
-    evidence['first_evidence'] = words[at + RuleAt.firstEvidence]!;
+    const first = words[at + RuleAt.firstEvidence]!;
+    evidence['first_evidence'] = first;
+    if (rule.isDiscovery) evidence['discovered'] = isoTime(first * 1e6, 'Z') ?? '';
+    if (rule.definition.way !== '') evidence['way'] = rule.definition.way;
     const shared = facts.values[customers]!;
     if (shared > 1 && table.grouping.side === 'src') evidence['customers'] = shared;
     const samples = this.samples.of(words[at + RuleAt.samples]!, cells.keyOf(at));
     const server = serverOf(table, facts);
+    const subject = subjectOf(table, at, facts);
+    const severity = severityOf(meta, proof);
+    const key = this.#keyOf(rule, cells.keyOf(at));
+    const state = this.#stateOf(key, { rule, subject, severity, reached });
     const finding: Finding = {
       rule: meta,
-      subject: subjectOf(table, at, facts),
+      subject,
       time: facts.time,
       state,
-      severity: severityOf(meta, proof),
+      severity,
       ...(proof === undefined ? {} : { proof }),
       evidence,
       samples: samples.slice(-rule.samples),
@@ -96,13 +111,29 @@ export class OpenFindings {
       ...(server < 0 ? {} : { server }),
     };
     rule.counts[state]++;
-    this.#keep(rule, table, at, finding);
+    this.#keep(key, { rule, table, at, finding });
     this.#sink.finding(finding);
   }
 
-  #keep(rule: Rule, table: GroupTable, at: number, finding: Finding): void {
-    const key = this.#keyOf(rule, table.subjects.cells.keyOf(at));
+  /** What a finding is beside those of the same rule about the same subject. */
+  #stateOf(
+    key: string,
+    now: { rule: Rule; subject: Subject; severity: Severity; reached: FindingState },
+  ): FindingState {
+    const others = this.#bySubject.get(subjectKey(now.rule, now.subject));
+    if (others === undefined) return now.reached;
+    const isWorse = severities.indexOf(now.severity) > others.rank;
+    if (others.count === 1 && this.#open.has(key)) return now.reached;
+    return isWorse ? 'rises' : 'again';
+  }
+
+  #keep(key: string, open: Open): void {
+    const { rule, finding } = open;
+    const subject = subjectKey(rule, finding.subject);
     const known = this.#open.get(key);
+    const rank = severities.indexOf(finding.severity);
+    const others = this.#bySubject.get(subject) ?? { count: 0, rank };
+    others.rank = Math.max(others.rank, rank);
     if (known !== undefined) {
       known.finding = finding;
       return;
@@ -111,7 +142,9 @@ export class OpenFindings {
       this.dropped++;
       return;
     }
-    this.#open.set(key, { rule, table, at, finding });
+    others.count++;
+    this.#bySubject.set(subject, others);
+    this.#open.set(key, open);
     this.#byRule.set(rule.id, (this.#byRule.get(rule.id) ?? 0) + 1);
   }
 
@@ -122,12 +155,13 @@ export class OpenFindings {
       const { words } = table.subjects.cells;
       if (second - words[at + RuleAt.lastFinding]! < rule.clearsAfter) continue;
       words[at + RuleAt.level] = 0;
-      words[at + RuleAt.firstEvidence] = 0;
+      if (!rule.isDiscovery) words[at + RuleAt.firstEvidence] = 0;
       this.#forget(key, rule);
+      any = true;
+      if (this.#bySubject.has(subjectKey(rule, finding.subject))) continue;
       rule.counts.clears++;
       const { flow: _, ...rest } = finding;
       this.#sink.finding({ ...rest, time: now, state: 'clears' });
-      any = true;
     }
     return any;
   }
@@ -158,13 +192,21 @@ export class OpenFindings {
   }
 
   #forget(key: string, rule: Rule): void {
+    const { finding } = this.#open.get(key)!;
     this.#open.delete(key);
+    const subject = subjectKey(rule, finding.subject);
+    const others = this.#bySubject.get(subject)!;
+    if (--others.count === 0) this.#bySubject.delete(subject);
     this.#byRule.set(rule.id, (this.#byRule.get(rule.id) ?? 1) - 1);
   }
 
   #keyOf(rule: Rule, owner: number): string {
     return `${rule.id} ${owner}`;
   }
+}
+
+function subjectKey(rule: Rule, { cidr }: Subject): string {
+  return `${rule.id} ${cidr}`;
 }
 
 function hasProofs(rule: Rule): boolean {

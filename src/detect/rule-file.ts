@@ -11,7 +11,7 @@ import type { Action, Mode, RuleMeta } from './finding.js';
 import type { PrefixList } from './fold.js';
 import { type Grouping, groupingOf } from './grouping.js';
 import { lint } from './lint.js';
-import { listShape, type RuleText, ruleShape } from './rule-shape.js';
+import { listShape, type RuleText, ruleShape, type WayText } from './rule-shape.js';
 
 /** Rules that cannot be used. The message is one line per mistake. */
 export class RuleError extends Error {
@@ -32,6 +32,10 @@ export interface RuleDefinition {
   readonly grouping: Grouping;
   /** The grouping of the level above, where the rule speaks of prefixes too; null: it does not. */
   readonly wider: Grouping | null;
+  /** Its name where it is a further way of a rule; "" for the rule itself. */
+  readonly way: string;
+  /** Further ways to the same finding, each with a bucket of its own. */
+  readonly ways: readonly RuleDefinition[];
   /** `where` with `unless` in it. */
   readonly where: Tree;
   /** The other expressions by their path, such as bucket.observe. */
@@ -64,6 +68,9 @@ export function readRules(
   for (const source of sources) reader.split(source);
   return reader.finish();
 }
+
+/** The text of a rule, and where its parts stand. */
+type Source = Pick<YamlPart, 'text' | 'place' | 'textPlace'>;
 
 class Reader {
   readonly #digest: (text: string) => string;
@@ -134,7 +141,9 @@ class Reader {
       const rule = this.#define(part, text);
       if (rule !== null) rules.push(rule);
     }
-    for (const rule of rules) this.#mistakes.push(...lint(rule, ids));
+    for (const rule of rules) {
+      for (const one of [rule, ...rule.ways]) this.#mistakes.push(...lint(one, ids));
+    }
     if (this.#mistakes.length === 0) return { rules, lists: this.#lists };
     const told = this.#mistakes.slice(0, mistakesMax);
     const more = this.#mistakes.length - told.length;
@@ -142,7 +151,8 @@ class Reader {
     throw new RuleError(told.join('\n'));
   }
 
-  #define(part: YamlPart, text: RuleText): RuleDefinition | null {
+  /** A rule, or one of its ways: then `way` is its name, and `text` what it says and inherits. */
+  #define(part: Source, text: RuleText, way = ''): RuleDefinition | null {
     const before = this.#mistakes.length;
     const streams = typeof text.on === 'string' ? [text.on] : text.on;
     const scope = { streams, lists: new Set(this.#lists.keys()) };
@@ -186,10 +196,15 @@ class Reader {
       const place = part.textPlace(['bucket', 'prefix'], 0);
       this.#mistakes.push(`${place} bucket.prefix: ${above} is no prefix; give src.prefix(24,48)`);
     }
+    const ways = (text.ways ?? []).map((one, at) =>
+      this.#define(wayPart(part, one, at), wayText(text, one), one.name),
+    );
     if (grouping === null || this.#mistakes.length > before) return null;
     return {
       meta: metaOf(text, this.#digest(part.text)),
       text,
+      way,
+      ways: ways.filter((one) => one !== null),
       streams,
       grouping,
       wider,
@@ -202,7 +217,7 @@ class Reader {
 
   // A field that a bucket counts or adds up.
   #field(
-    part: YamlPart,
+    part: Source,
     path: readonly PropertyKey[],
     value: string,
     streams: readonly Stream[],
@@ -221,6 +236,25 @@ class Reader {
       this.#mistakes.push(`${part.textPlace(path, 0)} ${path.join('.')}: ${error.message}`);
     }
   }
+}
+
+/** What a way says, and for the rest its rule. */
+function wayText(rule: RuleText, { name: _, ...way }: WayText): RuleText {
+  const said = Object.fromEntries(Object.entries(way).filter(([, value]) => value !== undefined));
+  const text: RuleText = { ...rule, ...said, ways: undefined, tests: [] };
+  // Corroboration is asked for by an action; one that asks for none has none.
+  return 'with_corroboration' in text.action ? text : { ...text, corroborate: undefined };
+}
+
+/** The places of what a way says; what it inherits stands in its rule. */
+function wayPart(part: Source, way: WayText, at: number): Source {
+  const own = (path: readonly PropertyKey[]) =>
+    Object.hasOwn(way, path[0] ?? '') ? ['ways', at, ...path] : path;
+  return {
+    text: part.text,
+    place: (path) => part.place(own(path)),
+    textPlace: (path, letter) => part.textPlace(own(path), letter),
+  };
 }
 
 /** All texts in a value with their paths. */

@@ -199,10 +199,41 @@ const test = z.strictObject({
     by: whole(1, 1_000_000).optional().describe('talks after which it must have fired'),
     proof: z.enum(['suspected', 'probable', 'confirmed']).optional(),
     subject: z.string().optional(),
+    way: z.string().optional().describe('the way that must have spoken'),
   }),
 });
 
 const severity = z.enum(severities);
+const severityByProof = z.union([
+  severity,
+  z.strictObject({ suspected: severity, probable: severity, confirmed: severity }),
+]);
+const on = z.union([z.enum(streams), z.array(z.enum(streams)).min(1).max(3)]);
+const groupBy = z.union([fieldName, z.array(fieldName).min(1).max(2), z.literal('network')]);
+const anyBucket = z.discriminatedUnion('type', [
+  trigger,
+  leaky,
+  sprt,
+  distinct,
+  ratio,
+  heavy,
+  cusum,
+  correlate,
+  label,
+]);
+
+/** Another way to the same finding: what it does not say is as in the rule. */
+const way = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'a short word, such as refusals'),
+  on,
+  where: expression,
+  group_by: groupBy.optional(),
+  bucket: anyBucket,
+  severity: severityByProof.optional(),
+  action: actions.optional(),
+  quiet: span.optional(),
+  clears_after: span.optional(),
+});
 
 /** A rule as it is written. */
 export const ruleShape = z.strictObject({
@@ -213,25 +244,18 @@ export const ruleShape = z.strictObject({
   version: z.string().regex(/^\d+\.\d+\.\d+$/, 'a version such as 1.0.0'),
   profiles: z.array(z.string().min(1).max(40)).max(20).default([]),
   legal: z.array(z.string().min(1).max(200)).max(20).default([]),
-  severity: z.union([
-    severity,
-    z.strictObject({ suspected: severity, probable: severity, confirmed: severity }),
-  ]),
+  severity: severityByProof,
   mode: z.enum(modes).default('enforce'),
-  on: z.union([z.enum(streams), z.array(z.enum(streams)).min(1).max(3)]),
+  on,
   where: expression,
-  group_by: z.union([fieldName, z.array(fieldName).min(1).max(2), z.literal('network')]),
-  bucket: z.discriminatedUnion('type', [
-    trigger,
-    leaky,
-    sprt,
-    distinct,
-    ratio,
-    heavy,
-    cusum,
-    correlate,
-    label,
-  ]),
+  group_by: groupBy,
+  bucket: anyBucket,
+  ways: z
+    .array(way)
+    .min(1)
+    .max(4)
+    .optional()
+    .describe('other observations that lead to the same finding, each with a statistic of its own'),
   unless: z
     .array(z.strictObject({ list: z.string().min(1), field: fieldName }))
     .max(10)
@@ -251,7 +275,15 @@ export const ruleShape = z.strictObject({
   quiet: span.default(300).describe('shortest time between two findings that say the same'),
   clears_after: span.default(86_400).describe('time without new evidence'),
   false_positives: z.array(z.string().min(1).max(500)).max(30).default([]),
-  evidence: z.strictObject({ samples: whole(0, 10).default(10) }).default({ samples: 10 }),
+  evidence: z
+    .strictObject({
+      samples: whole(0, 10).default(10),
+      discovery: z
+        .boolean()
+        .default(false)
+        .describe('also the date on which it was first seen, which stays when a finding clears'),
+    })
+    .default({ samples: 10, discovery: false }),
   tests: z.array(test).max(50).default([]),
 });
 
@@ -264,6 +296,8 @@ export const listShape = z.strictObject({
 export type RuleText = z.infer<typeof ruleShape>;
 export type BucketText = RuleText['bucket'];
 export type BucketOf<T extends BucketText['type']> = Extract<BucketText, { type: T }>;
+/** A further way of a rule, as it is written. */
+export type WayText = z.infer<typeof way>;
 export type RuleTest = z.infer<typeof test>;
 
 /** JSON Schema of a document in a rule file, for editors: rules/schema.json is this. */

@@ -64,6 +64,8 @@ export class Rule {
   readonly quiet: number;
   readonly clearsAfter: number;
   readonly samples: number;
+  /** The day on which it was first seen is told, and kept when the finding clears. */
+  readonly isDiscovery: boolean;
   /** Another rule's open finding stops this one. */
   frozen = false;
   /** What it needs to see is missing too often. */
@@ -85,29 +87,42 @@ export class Rule {
     this.quiet = text.quiet;
     this.clearsAfter = text.clears_after;
     this.samples = text.evidence.samples;
+    this.isDiscovery = text.evidence.discovery;
     this.tests = streams.map((stream) => testsOf(definition, stream, shared.lists));
   }
 
   get id(): string {
     return this.definition.meta.id;
   }
+
+  /** Tells rules at work apart: one definition may make several. */
+  get name(): string {
+    return nameOf(this.definition, this.definition.grouping.name);
+  }
+}
+
+function nameOf({ meta, way }: RuleDefinition, grouping: string): string {
+  return `${meta.id} ${way} ${grouping}`;
 }
 
 /**
  * The rules at work that a definition makes: one, or one for sources and one for their prefixes, in
- * this order. `known` gives the bucket of an equal rule for the same grouping, to take over.
+ * this order, and one for each further way. `known` gives the bucket of an equal rule by its name,
+ * to take over.
  */
 export function rulesOf(
   definition: RuleDefinition,
   shared: Shared,
-  known: (grouping: string) => Bucket | undefined,
+  known: (name: string) => Bucket | undefined,
 ): Rule[] {
   const { grouping, wider, text } = definition;
-  const rule = new Rule(definition, shared, known(grouping.name));
-  if (wider === null || text.bucket.type !== 'heavy') return [rule];
+  const rule = new Rule(definition, shared, known(nameOf(definition, grouping.name)));
+  const ways = definition.ways.flatMap((way) => rulesOf(way, shared, known));
+  if (wider === null || text.bucket.type !== 'heavy') return [rule, ...ways];
   const below = rule.bucket as Heavy;
-  const bucket = known(wider.name) ?? new Heavy({ ...heavyOf(text.bucket), below });
-  return [rule, new Rule({ ...definition, grouping: wider }, shared, bucket)];
+  const options = { ...heavyOf(text.bucket), below };
+  const bucket = known(nameOf(definition, wider.name)) ?? new Heavy(options);
+  return [rule, new Rule({ ...definition, grouping: wider }, shared, bucket), ...ways];
 }
 
 function testsOf(
@@ -277,7 +292,7 @@ function sprtOf(definition: RuleDefinition, bucket: BucketOf<'sprt'>, shared: Sh
     idleSeconds: bucket.idle_reset,
     atLeast: bucket.at_least,
     sessions: shared.sessions,
-    salt: saltOf(definition.meta.id),
+    salt: saltOf(`${definition.meta.id}${definition.way}`),
     ...(guard === undefined ? {} : { guard }),
     tallies: shared.tallies,
   });

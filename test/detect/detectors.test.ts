@@ -158,6 +158,78 @@ describe('findings', () => {
   });
 });
 
+describe('one finding for a subject', () => {
+  /** Refusals of two domains: two keys of the rule, and a second way that is graver. */
+  const two = `
+id: a.two
+title: Two ways
+version: 1.0.0
+severity: low
+on: rcpt.outcome
+where: src.own and outcome.class == unknown-user
+group_by: [src.ip, rcpt.domain]
+bucket: { type: trigger, count: 3, within: 24h }
+ways:
+  - name: many
+    on: transaction
+    where: src.own
+    group_by: src.ip
+    bucket: { type: trigger, count: 10, within: 24h }
+    severity: high
+    clears_after: 2d
+action: { do: alert }
+quiet: 1s
+clears_after: 1d
+evidence: { discovery: true }
+tests:
+  - name: speaks
+    talks: [{ from: 203.0.113.9, to: 198.51.100.1 }]
+    expect: { fires: true, way: many }
+  - name: is silent
+    talks: [{ from: 203.0.113.9, to: 198.51.100.1 }]
+    expect: { fires: false }
+`;
+  const rcpts = (domain: string, n: number) => [
+    { address: `u${n}@${domain}`, code: 550, class: 2, hash: [n, n, 0, 1] as const },
+  ];
+  const told = (world: World) =>
+    world.recorder.findings
+      .filter(({ state }) => state !== 'again')
+      .map(({ state, severity, evidence }) => [state, severity, evidence['way'] ?? '']);
+
+  it('several keys and ways tell once, rise with the graver one, and clear with the last', () => {
+    const world = new World(1000, rulesOf(two));
+    for (let n = 0; n < 12; n++) world.refused({ rcpts: rcpts(n % 2 === 0 ? 'a.x' : 'b.x', n) });
+    expect(told(world)).toEqual([
+      ['fires', 'low', ''],
+      ['rises', 'high', 'many'],
+    ]);
+    expect(world.detectors.open).toBe(3);
+    world.detectors.tick((world.second + 90_000) * 1e6);
+    expect(world.detectors.open).toBe(1);
+    expect(told(world).length).toBe(2);
+    world.detectors.tick((world.second + 180_000) * 1e6);
+    expect(told(world).at(-1)?.[0]).toBe('clears');
+    expect(world.detectors.open).toBe(0);
+  });
+
+  it('the day of the discovery stays when it clears and comes back', () => {
+    const world = new World(1000, rulesOf(two));
+    const first = world.second + 10;
+    for (let n = 0; n < 3; n++) world.refused({ rcpts: rcpts('a.x', n) });
+    world.detectors.tick((world.second + 90_000) * 1e6);
+    expect(world.detectors.open).toBe(0);
+    world.second += 90_000;
+    for (let n = 0; n < 3; n++) world.refused({ rcpts: rcpts('a.x', n + 5) });
+    const days = world.recorder.findings.map(({ evidence }) => evidence['discovered']);
+    expect(new Set(days)).toEqual(
+      new Set([`${new Date(first * 1e3).toISOString().slice(0, -1)}000Z`]),
+    );
+    expect(world.states('a.two')).toContain('clears');
+    expect(world.states('a.two').at(-1)).not.toBe('clears');
+  });
+});
+
 describe('other rules in the middle', () => {
   const otherDialect = text.replace('space-after-colon, add: 0.3', 'space-after-colon, add: 0.4');
 

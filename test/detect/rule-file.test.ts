@@ -192,6 +192,57 @@ describe('what would hurt the innocent', () => {
   });
 });
 
+describe('ways', () => {
+  const way =
+    'ways:\n' +
+    '  - { name: b, on: session.end, where: dst.port == 25, bucket: { type: trigger } }\n';
+  const plain = good.replace(/^action: .*$/m, 'action: { do: alert }');
+  const tested = plain.replace('expect: { fires: true }', 'expect: { fires: true, way: b }');
+
+  it('what a way does not say is as in its rule', () => {
+    const [rule] = readRules([{ path: 'r.yaml', text: `${tested}${way}` }], () => 'x').rules;
+    const [other] = rule?.ways ?? [];
+    expect(other).toMatchObject({ way: 'b', streams: ['session.end'], grouping: rule?.grouping });
+    expect(other?.meta).toEqual(rule?.meta);
+    expect(other?.text.quiet).toBe(rule?.text.quiet);
+    expect(rule?.way).toBe('');
+  });
+
+  it('an action of its own is that of its findings, and brings no corroboration along', () => {
+    const own = way.replace('bucket:', 'action: { do: none }, bucket:');
+    const two = good.replace(
+      /^action: .*$/m,
+      'action: { with_corroboration: { do: alert }, without_corroboration: { do: alert } }\n' +
+        'corroborate: { any: [complaint], count: 1, within: 6h }',
+    );
+    const text = `${two.replace('fires: true }', 'fires: true, way: b }')}${own}`;
+    const [rule] = readRules([{ path: 'r.yaml', text }], () => 'x').rules;
+    expect(rule?.ways[0]?.meta).toMatchObject({ action: { do: 'none' }, corroborate: undefined });
+    expect(rule?.meta.corroborate?.any).toEqual(['complaint']);
+  });
+
+  it.each([
+    ['without a test', plain, way, /r\.yaml:\d+:\d+ ways\.0: .*expect\.way b/],
+    ['twice', tested, `${way}${way.replace('ways:\n', '')}`, /there is a way b already/],
+    ['that a test makes up', tested.replace('way: b', 'way: c'), way, /there is no way c/],
+    ['with a field that is not there', tested, way.replace('.port', '.prt'), /no field dst\.prt/],
+    [
+      'that would limit anybody',
+      tested,
+      way.replace('bucket:', 'action: { do: limit, rate: 1/h, for: 1h }, bucket:'),
+      /can be true for registered,/,
+    ],
+  ] as const)('a way %s is refused', (_, rule, ways, expected) => {
+    expect(mistakes(`${rule}${ways}`).join('\n')).toMatch(expected);
+  });
+
+  it('a mistake in a way is told with its place', () => {
+    const told = mistakes(`${tested}${way.replace('dst.port', 'dst.prt')}`).join('\n');
+    const line = tested.split('\n').length + 1;
+    expect(told).toMatch(new RegExp(`^r\\.yaml:${line}:\\d+ where: there is no field dst\\.prt`));
+  });
+});
+
 describe('sets', () => {
   it('one id, one rule', () => {
     expect(mistakes(`${good}---\n${good}`).join()).toMatch(/there is a rule a\.one already/);
