@@ -1,5 +1,6 @@
 // Publishing a list: how long a large one is printed and how much that disturbs the thread that
-// serves, and how many requests a second a smaller one answers. Clients are another process on the
+// serves, what it costs on the disk (`durable.ts`), and how many requests a second a smaller one
+// answers. Clients are another process on the
 // same machine, with keep-alive connections of which each has one request on its way.
 //
 //   node dist/bench/lists.js --entries 1000000 --seconds 5 --rounds 5 --write
@@ -20,6 +21,7 @@ import { Rows } from '../src/block/table.js';
 import { formats } from '../src/export/formats.js';
 import { Press } from '../src/export/press.js';
 import { HttpServer } from '../src/serve/http/server.js';
+import { durable } from './durable.js';
 import { median } from './measure.js';
 import { fill, row, table } from './tables.js';
 
@@ -80,8 +82,9 @@ function pressOf(snapshot: Snapshot): Press {
 
 async function measure(): Promise<void> {
   const printed = await printing();
+  const kept = await durable(Number(values.entries));
   const pulled = await pulling();
-  const text = `${printed}\n${pulled}`;
+  const text = `${printed}\n${kept}\n${pulled}`;
   console.log(text);
   if (!values.write) return;
   fill(join(import.meta.dirname, '..', '..', 'bench', 'README.md'), 'lists', text);
