@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -14,10 +14,12 @@ import { fileURLToPath } from 'node:url';
 import { BlockList } from '../src/block/list.js';
 import type { Decision } from '../src/decide/decision.js';
 import { Press } from '../src/export/press.js';
+import { print } from '../src/export/print.js';
 import { row, table } from './tables.js';
 
 const hour = 3600e6;
-const began = 1_790_000_000_000_000;
+/** Entries end a day after this. */
+const began = Date.now() * 1000;
 /** Decisions that come at once, as many as one transaction takes. */
 const together = 500;
 
@@ -115,6 +117,33 @@ function listIn(directory: string): BlockList {
   return list;
 }
 
+/** Makes a list of so many hosts in a folder, and its zone for rbldnsd in the file `zone`. */
+export async function prepare(directory: string, count: number, zone: string): Promise<void> {
+  const child = spawn(process.execPath, [own, 'prepare', directory, String(count), zone], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  if (status !== 0) throw new Error(`making a list ended with ${status}`);
+}
+
+async function prepareHere(directory: string, count: number, zone: string): Promise<void> {
+  const list = listIn(directory);
+  for (let at = 0; at < count; at += together) {
+    for (let each = at; each < at + together; each++) list.decision(decisionOf(each));
+    await list.idle();
+  }
+  const order = { format: 'rbldnsd', action: 'all', family: 'ipv4', page: 1 } as const;
+  const { body } = print(list.snapshot(), { ...order, heldFrom: null }, {});
+  writeFileSync(zone, body);
+  await list.close();
+}
+
+/** The address of the host of a number: a step that is odd meets every address once. */
+export function addressOf(number: number): string {
+  const word = Math.imul(number, 0x9e3779b1) >>> 0;
+  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join('.');
+}
+
 /** Adds as many as are asked for, then more and more, and says how many are there. */
 async function fill(directory: string, count: number): Promise<void> {
   const list = listIn(directory);
@@ -180,9 +209,7 @@ function ownMemory_kib(): number {
 
 /** A decision about the host of a number, as policy makes it, with three samples. */
 function decisionOf(number: number): Decision {
-  // A step that is odd meets every address once.
-  const word = Math.imul(number, 0x9e3779b1) >>> 0;
-  const cidr = `${[word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join('.')}/32`;
+  const cidr = `${addressOf(number)}/32`;
   const created = began + number;
   return {
     id: `bl_${createHash('sha256').update(cidr).digest('hex').slice(0, 20)}`,
@@ -211,6 +238,8 @@ function decisionOf(number: number): Decision {
 
 const own = fileURLToPath(import.meta.url);
 if (process.argv[1] === own) {
-  const [, , word, directory = '', count = ''] = process.argv;
-  await (word === 'fill' ? fill(directory, Number(count)) : open(directory));
+  const [, , word, directory = '', count = '', zone = ''] = process.argv;
+  if (word === 'fill') await fill(directory, Number(count));
+  else if (word === 'prepare') await prepareHere(directory, Number(count), zone);
+  else await open(directory);
 }
