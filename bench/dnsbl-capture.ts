@@ -92,10 +92,11 @@ function tell(
   const count = Number(values.entries).toLocaleString('en-US');
   const caption =
     `The daemon with ${count} hosts on its list listens on a veth pair at ` +
-    `${Number(values.packets).toLocaleString('en-US')} packets/s while dnsperf asks it, and then ` +
-    `rbldnsd with the same list; everything on one machine, ${values.seconds} s each, an eighth of ` +
-    `the questions about a host of the list. Of ${sent.toLocaleString('en-US')} packets the daemon ` +
-    `lost ${sent - stats.packets}; ${stats.rows_dropped} rows were dropped. Memory is that of the ` +
+    `${Number(values.packets).toLocaleString('en-US')} packets/s while dnsperf asks it, and ` +
+    `then rbldnsd with the same list; everything on one machine, ${values.seconds} s each, an ` +
+    `eighth of the questions about a host of the list. Of ${sent.toLocaleString('en-US')} ` +
+    `packets the daemon lost ${sent - stats.packets}; ${stats.rows_dropped} rows were dropped. ` +
+    'Memory is that of the ' +
     'process (RssAnon), and with the pages of its files (VmRSS): the daemon has the list on its ' +
     'disk, and captures.';
   const head = ['server', 'answers/s', 'questions lost', 'MiB', 'MiB with files'];

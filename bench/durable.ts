@@ -47,11 +47,10 @@ export async function durable(count: number): Promise<string> {
     const opened = await step<Opened>(['open', folder]);
     const lost = Math.max(0, acknowledged - opened.count);
     const caption =
-      `A list of ${count.toLocaleString('en-US')} hosts on the disk, with evidence. Its process is ` +
-      'killed (SIGKILL) while it adds more; the next one opens it and prints txt and NDJSON while ' +
-      `${opened.changes.toLocaleString('en-US')} changes are made. Memory is the resident set that ` +
-      'belongs to the process alone (RssAnon); the pages of the file on the disk are the ' +
-      "system's cache.";
+      `A list of ${count.toLocaleString('en-US')} hosts on the disk, with evidence. Its process ` +
+      'is killed (SIGKILL) while it adds more; the next one opens it and prints txt and NDJSON ' +
+      `while ${opened.changes.toLocaleString('en-US')} changes are made. Memory is the resident ` +
+      "set of the process alone (RssAnon); pages of the file on the disk are the system's cache.";
     const mib = (kib: number): string => Math.round(kib / 1024).toLocaleString('en-US');
     return table(caption, [
       row('figure', ''),

@@ -7,6 +7,7 @@ import { Prefix, readPrefix } from '../lib/prefix.js';
 import type { Appeal } from './appeal.js';
 import type { AuditRecord } from './audit.js';
 import type { Actor, Entry, ListChange } from './entry.js';
+import { Holders } from './holders.js';
 import { Ledger } from './ledger.js';
 import { Operations } from './operate.js';
 import type { Snapshot } from './rows.js';
@@ -56,6 +57,8 @@ export class BlockList implements DecisionSink {
   readonly #operations: Operations;
   readonly #queue: Waiting[] = [];
   readonly #listeners = new Set<Listener>();
+  /** Who has the list as of which revision. */
+  readonly holders = new Holders();
   #snapshot: Snapshot;
   /** What the disk has; snapshots and changes never run ahead of it. */
   #revision: number;

@@ -7,10 +7,26 @@ import type { BlockList } from '../block/list.js';
 import type { Config } from '../config.js';
 import { Allowances } from '../enforce/allowances.js';
 import { Enforcer, type EnforcerStats, type Hand } from '../enforce/nftables.js';
-import { Sightings, type SightingsStats } from '../enforce/sightings.js';
+import { type SeenTogether, Sightings, type SightingsStats } from '../enforce/sightings.js';
+import type { Seen } from '../enforce/tally.js';
+
+/** This box's kernel among the consumers; no token can have the name. */
+const thisBox = 'this box';
 
 const moment = (micros: number | null): string | null =>
   micros === null ? null : new Date(micros / 1000).toISOString();
+
+function seenView(seen: Seen): object {
+  const { state, opened, refused, accepted, excess, leak } = seen;
+  const { lastThrough, lastRefused, timeToEnforce } = seen;
+  return {
+    ...{ state, opened, refused, accepted, excess },
+    leak_ratio: leak,
+    last_through: moment(lastThrough),
+    last_refused: moment(lastRefused),
+    time_to_enforce_ms: timeToEnforce === null ? null : Math.round(timeToEnforce / 1000),
+  };
+}
 
 /** In the `stats` event. */
 export interface EnforcementStats {
@@ -41,7 +57,10 @@ export class Enforcement implements RowSink {
       const { ports, life_s, entries_max } = nftables;
       const trouble = (problem: string): void =>
         log.error({ problem }, 'nftables: not enforced; tried again');
-      const enforcer = new Enforcer(hand, { ports, life_s, entriesMax: entries_max, trouble });
+      const enforcer = new Enforcer(hand, {
+        ...{ ports, life_s, entriesMax: entries_max, trouble },
+        enforced: (revision) => list.holders.note(thisBox, 'all', { revision, time: list.now }),
+      });
       this.#enforcer = enforcer;
       this.#allowances = new Allowances(list, (shut) => enforcer.shut(shut));
     }
@@ -68,22 +87,23 @@ export class Enforcement implements RowSink {
   }
 
   /** What the wire shows of an entry, as the API tells it; undefined where nobody looks. */
-  seen(id: string): object | undefined {
+  entry(id: string): object | undefined {
     const sight = this.#sightings.of(id);
     if (sight === undefined) return undefined;
-    const { state, published, opened, refused, excess, leak } = sight;
-    const { lastThrough, lastRefused, timeToEnforce } = sight;
     return {
-      state,
-      published_at: moment(published),
-      opened,
-      refused,
-      excess,
-      leak_ratio: leak,
-      last_through: moment(lastThrough),
-      last_refused: moment(lastRefused),
-      time_to_enforce_ms: timeToEnforce === null ? null : Math.round(timeToEnforce / 1000),
+      published_at: moment(sight.since),
+      ...seenView(sight),
+      consumers: sight.consumers.map((one) => ({
+        name: one.name,
+        has_it_since: moment(one.since),
+        ...seenView(one),
+      })),
     };
+  }
+
+  /** The same of the entries that each consumer has, by its name. */
+  consumers(): Readonly<Record<string, SeenTogether>> {
+    return this.#sightings.stats().consumers;
   }
 
   stats(): EnforcementStats {

@@ -12,7 +12,7 @@ import { isoTime } from '../lib/iso-time.js';
 import { type Figures, Metrics } from '../metrics/collect.js';
 import { alertFields } from '../output/verdict.js';
 import type { Finding } from '../serve/http/findings.js';
-import { HttpServer, isLoopback } from '../serve/http/server.js';
+import { HttpServer, isLoopback, type SeenOnWire } from '../serve/http/server.js';
 import { Tokens } from '../serve/http/tokens.js';
 import { CommandError } from './fail.js';
 
@@ -21,8 +21,7 @@ const findingsMax = 2000;
 
 export interface Open {
   readonly log: Logger;
-  /** What the wire shows of an entry. */
-  readonly seen: (id: string) => object | undefined;
+  readonly seen: SeenOnWire;
   /** What a `stats` event would say at this moment, for the metrics. */
   readonly figures: () => Figures;
 }

@@ -190,8 +190,9 @@ async function judging(
   const { Enforcement } = await import('./enforcement.js');
   const enforcement = listing && new Enforcement(config, listing.list, { log, hand });
   const lookup = listing && (await openDoors(config, listing, log));
-  const seen = (id: string) => enforcement?.seen(id);
-  const publication = listing && (await publicationOf(config, listing, { log, seen, figures }));
+  const seen = enforcement;
+  const publication =
+    listing && seen && (await publicationOf(config, listing, { log, seen, figures }));
   const doors = { listing, enforcement, lookup, publication };
   return new Office({ ...parts, observe, law, reload, ...doors });
 }

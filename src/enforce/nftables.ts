@@ -20,6 +20,8 @@ export interface EnforcerOptions {
   readonly life_s: number;
   /** Entries that are enforced; more are counted and left out. */
   readonly entriesMax: number;
+  /** The kernel has the list as of this revision. */
+  readonly enforced?: ((revision: number) => void) | undefined;
   /** Orders fail from now on; they are tried again. The message is one line. */
   readonly trouble: (message: string) => void;
 }
@@ -191,7 +193,7 @@ export class Enforcer {
   async #order(): Promise<void> {
     // Changes of one turn of the event loop are one transaction.
     await new Promise<void>((resume) => setImmediate(resume));
-    const { ports, life_s, trouble } = this.#options;
+    const { ports, life_s, trouble, enforced } = this.#options;
     const anew = this.#anew;
     const revision = this.#asked;
     if (anew) {
@@ -219,6 +221,7 @@ export class Enforcer {
       this.#alive = began;
       this.#revision = revision;
       this.#failing = false;
+      enforced?.(revision);
       return;
     }
     figures.failed += 1;

@@ -7,79 +7,66 @@
 //   upstream   nothing at all: as one that has stopped  leaking · quiet
 //   unknown    nobody knows                             leaking · unknown
 
-import { Outcome, RowCursor, RowKind } from '../batch/row.js';
+import { RowCursor } from '../batch/row.js';
 import type { ListChange, ListedEntry } from '../block/entry.js';
 import type { BlockList } from '../block/list.js';
 import { EntryCursor, type Snapshot } from '../block/rows.js';
 import { Prefix } from '../lib/prefix.js';
+import { type Seen, type SightState, Tally, type TapSide } from './tally.js';
 
-export type TapSide = 'customer' | 'upstream' | 'unknown';
-
-export const sightStates = ['enforced', 'leaking', 'unseen', 'quiet', 'unknown'] as const;
-export type SightState = (typeof sightStates)[number];
-
-/** What was seen of one entry; times in microseconds since 1970, null: never. */
-export interface Sight {
+/** What was seen of one entry since it was published, and since each consumer had it. */
+export interface Sight extends Seen {
   readonly id: string;
-  readonly state: SightState;
-  /** When the list with the entry could first be fetched. */
-  readonly published: number;
-  /** Connections that began after that: opened, and tried in vain. */
-  readonly opened: number;
-  readonly refused: number;
-  /** Messages accepted from it after that, beyond what its limit allows. */
-  readonly excess: number;
-  /** The last thing that got through against the entry, and the last attempt in vain. */
-  readonly lastThrough: number | null;
-  readonly lastRefused: number | null;
-  /** From publishing to the last thing that got through; null while it is not seen enforced. */
-  readonly timeToEnforce: number | null;
-  /** Share of its connections that opened; null where attempts in vain cannot be seen. */
-  readonly leak: number | null;
+  readonly consumers: readonly (Seen & { readonly name: string })[];
 }
 
-export interface SightingsStats {
+/** The same of many entries together. */
+export interface SeenTogether {
   readonly entries: number;
-  /** Entries that there was no room to watch. */
-  readonly unwatched: number;
   readonly states: Readonly<Record<SightState, number>>;
+  /** As `Seen.leak`, over all connections to blocks and all messages of limits; null: none. */
+  readonly leak_ratio: number | null;
   /** Of the entries seen enforced, milliseconds; null where there is none. */
   readonly time_to_enforce_ms: { readonly median: number; readonly max: number } | null;
 }
 
-/** Entries that are watched. */
-const entriesMax = 100_000;
-/** Upstream, who was heard so lately leaks; later he is quiet. */
-const quietAfter = 600 * 1e6;
-const hour = 3600 * 1e6;
-
-class Watch {
-  readonly entry: ListedEntry;
-  readonly published: number;
-  opened = 0;
-  refused = 0;
-  /** Times of the latest attempts in vain, latest first; rows come in the order of their ends. */
-  readonly vain = [0, 0, 0];
-  accepted = 0;
-  excess = 0;
-  lastThrough: number | null = null;
-
-  constructor(entry: ListedEntry, published: number) {
-    this.entry = entry;
-    this.published = published;
-  }
+export interface SightingsStats extends SeenTogether {
+  /** Entries that there was no room to watch, and consumers of entries. */
+  readonly unwatched: number;
+  readonly unwatched_consumers: number;
+  /** Of each consumer, since it had the entries: those of which anything was seen. */
+  readonly consumers: Readonly<Record<string, SeenTogether>>;
 }
 
+/** Entries that are watched, consumers of one, and of all together. */
+const entriesMax = 100_000;
+const consumersMax = 16;
+const talliesMax = 200_000;
+
+interface Watch {
+  readonly entry: ListedEntry;
+  readonly all: Tally;
+  /** Of consumers that have the entry and of which something was seen since then. */
+  readonly by: Map<string, Tally>;
+  /** Version of `holders` that `by` goes by. */
+  version: number;
+}
+
+/** What it needs of a list. */
+type Watched = Pick<BlockList, 'idsCovering' | 'holders'>;
+
 export class Sightings {
-  readonly #list: Pick<BlockList, 'idsCovering'>;
+  readonly #list: Watched;
   readonly #side: TapSide;
   readonly #watches = new Map<string, Watch>();
   readonly #rows = new RowCursor();
   readonly #client = new Prefix();
   #now = 0;
   #unwatched = 0;
+  #tallies = 0;
+  #unwatchedConsumers = 0;
 
-  constructor(list: Pick<BlockList, 'idsCovering'>, side: TapSide) {
+  constructor(list: Watched, side: TapSide) {
     this.#list = list;
     this.#side = side;
     this.#client.bits = 128;
@@ -93,7 +80,7 @@ export class Sightings {
 
   changes(changes: readonly ListChange[]): void {
     for (const { kind, entry, time } of changes) {
-      if (kind === 'removed') this.#watches.delete(entry.id);
+      if (kind === 'removed') this.#leave(entry.id);
       else if (!this.#watches.has(entry.id)) this.#enter(entry, time);
     }
   }
@@ -119,87 +106,107 @@ export class Sightings {
   of(id: string): Sight | undefined {
     const watch = this.#watches.get(id);
     if (watch === undefined) return undefined;
-    const { published, opened, refused, excess, lastThrough, vain } = watch;
-    const state = this.#state(watch);
-    const took = Math.max(0, (lastThrough ?? published) - published);
-    const seen = opened + refused;
-    return {
-      id,
-      state,
-      published,
-      opened,
-      refused,
-      excess,
-      lastThrough,
-      lastRefused: vain[0] || null,
-      timeToEnforce: state === 'enforced' ? took : null,
-      leak: this.#side === 'customer' && seen > 0 ? opened / seen : null,
-    };
+    const consumers = [...watch.by].map(([name, tally]) => ({ name, ...this.#shown(tally) }));
+    return { id, ...this.#shown(watch.all), consumers };
   }
 
   stats(): SightingsStats {
-    const states = { enforced: 0, leaking: 0, unseen: 0, quiet: 0, unknown: 0 };
-    const times: number[] = [];
-    for (const watch of this.#watches.values()) {
-      const state = this.#state(watch);
-      states[state] += 1;
-      if (state !== 'enforced') continue;
-      times.push(Math.max(0, (watch.lastThrough ?? watch.published) - watch.published) / 1000);
+    const all = new Sum();
+    const consumers = new Map<string, Sum>();
+    for (const { entry, all: tally, by } of this.#watches.values()) {
+      all.add(entry, this.#shown(tally), this.#side);
+      for (const [name, one] of by) {
+        let sum = consumers.get(name);
+        if (sum === undefined) {
+          sum = new Sum();
+          consumers.set(name, sum);
+        }
+        sum.add(entry, this.#shown(one), this.#side);
+      }
     }
-    times.sort((one, other) => one - other);
-    const [median, max] = [times[times.length >> 1], times.at(-1)];
     return {
-      entries: this.#watches.size,
+      ...all.told(),
       unwatched: this.#unwatched,
-      states,
-      time_to_enforce_ms: median === undefined ? null : { median, max: max! },
+      unwatched_consumers: this.#unwatchedConsumers,
+      consumers: Object.fromEntries([...consumers].map(([name, sum]) => [name, sum.told()])),
     };
+  }
+
+  #shown(tally: Tally): Seen {
+    return tally.shown(this.#side, this.#now);
   }
 
   #enter(entry: ListedEntry, published: number): void {
     if (entry.action === 'allow') return;
-    if (this.#watches.size >= entriesMax) this.#unwatched += 1;
-    else this.#watches.set(entry.id, new Watch(entry, published));
+    if (this.#watches.size >= entriesMax) {
+      this.#unwatched += 1;
+      return;
+    }
+    const all = new Tally(entry, published);
+    this.#watches.set(entry.id, { entry, all, by: new Map(), version: -1 });
+  }
+
+  #leave(id: string): void {
+    this.#tallies -= this.#watches.get(id)?.by.size ?? 0;
+    this.#watches.delete(id);
   }
 
   #see(watch: Watch): void {
     const rows = this.#rows;
-    if (rows.started <= watch.published) return;
-    if (rows.kind === RowKind.attempt) {
-      watch.refused += 1;
-      watch.vain.push(rows.time);
-      watch.vain.sort((one, other) => other - one);
-      watch.vain.pop();
-    } else if (rows.kind === RowKind.session && rows.handshake) {
-      watch.opened += 1;
-      // A limit lets some connections open; what counts against it is messages.
-      if (watch.entry.action === 'block') through(watch, rows.started);
-    } else if (rows.kind === RowKind.transaction && rows.outcome === Outcome.accepted) {
-      watch.accepted += 1;
-      if (watch.accepted <= this.#allowed(watch)) return;
-      watch.excess += 1;
-      through(watch, rows.time);
-    }
+    watch.all.see(rows);
+    const { holders } = this.#list;
+    if (watch.version !== holders.version) this.#meet(watch);
+    for (const tally of watch.by.values()) tally.see(rows);
   }
 
-  /** Messages that the entry allows from its publishing up to the row. */
-  #allowed({ entry, published }: Watch): number {
-    const { rate = 0, burst = 0 } = entry.scope;
-    return entry.action === 'block' ? 0 : burst + (rate * (this.#rows.time - published)) / hour;
-  }
-
-  #state({ lastThrough, published, vain }: Watch): SightState {
-    if (this.#side === 'customer') {
-      // One attempt in vain may have met a dead server; three, and nothing that opened, tell.
-      if (vain.at(-1)! > (lastThrough ?? published)) return 'enforced';
-      return lastThrough === null ? 'unseen' : 'leaking';
+  /** Whoever has the entry by now is watched from the moment on at which he had it. */
+  #meet(watch: Watch): void {
+    const { entry, by } = watch;
+    const { holders } = this.#list;
+    watch.version = holders.version;
+    for (const { name, since } of holders.having(entry.revision, entry.action)) {
+      if (by.has(name)) continue;
+      if (by.size >= consumersMax || this.#tallies >= talliesMax) {
+        this.#unwatchedConsumers += 1;
+        continue;
+      }
+      // Nobody had it before it was there, whatever a restart dates anew.
+      by.set(name, new Tally(entry, Math.max(since, watch.all.since)));
+      this.#tallies += 1;
     }
-    const isLate = lastThrough === null || this.#now - lastThrough > quietAfter;
-    if (!isLate) return 'leaking';
-    return this.#side === 'upstream' ? 'quiet' : 'unknown';
   }
 }
 
-function through(watch: Watch, time: number): void {
-  watch.lastThrough = Math.max(watch.lastThrough ?? 0, time);
+/** Adds up what was seen of entries. */
+class Sum {
+  #entries = 0;
+  readonly #states = { enforced: 0, leaking: 0, unseen: 0, quiet: 0, unknown: 0 };
+  #through = 0;
+  #tried = 0;
+  readonly #times: number[] = [];
+
+  add({ action }: ListedEntry, seen: Seen, side: TapSide): void {
+    const { state, opened, refused, accepted, excess, timeToEnforce } = seen;
+    this.#entries += 1;
+    this.#states[state] += 1;
+    if (timeToEnforce !== null) this.#times.push(timeToEnforce / 1000);
+    if (action === 'limit') {
+      this.#through += excess;
+      this.#tried += accepted;
+    } else if (side === 'customer') {
+      this.#through += opened;
+      this.#tried += opened + refused;
+    }
+  }
+
+  told(): SeenTogether {
+    const times = this.#times.sort((one, other) => one - other);
+    const [median, max] = [times[times.length >> 1], times.at(-1)];
+    return {
+      entries: this.#entries,
+      states: this.#states,
+      leak_ratio: this.#tried > 0 ? this.#through / this.#tried : null,
+      time_to_enforce_ms: median === undefined ? null : { median, max: max! },
+    };
+  }
 }

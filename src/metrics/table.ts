@@ -21,8 +21,8 @@ const counter = <const L extends readonly string[]>(at: string, help: string, ..
 const gauge = <const L extends readonly string[]>(at: string, help: string, ...labels: L) =>
   ({ type: 'gauge', help, at, labels }) as const;
 /** Milliseconds, told as seconds. */
-const seconds = (at: string, help: string) =>
-  ({ type: 'gauge', help, at, labels: [], scale: 1e-3 }) as const;
+const seconds = (at: string, help: string, ...labels: string[]) =>
+  ({ type: 'gauge', help, at, labels, scale: 1e-3 }) as const;
 
 const capture = {
   mailweir_uptime_seconds: seconds('uptime_ms', 'Time since the daemon started.'),
@@ -194,6 +194,26 @@ const list = {
   mailweir_enforce_time_to_enforce_max_seconds: seconds(
     'enforce.seen.time_to_enforce_ms.max',
     'Longest time from publishing an entry to seeing it enforced.',
+  ),
+  mailweir_enforce_leak_ratio: gauge(
+    'enforce.seen.leak_ratio',
+    'Share of what listed sources tried that got through against their entries.',
+  ),
+  mailweir_enforce_consumer_entries: gauge(
+    'enforce.seen.consumers.*.states.*',
+    'Entries that a consumer has by what the wire shows since then.',
+    'consumer',
+    'state',
+  ),
+  mailweir_enforce_consumer_leak_ratio: gauge(
+    'enforce.seen.consumers.*.leak_ratio',
+    'Share of what listed sources tried that got through since a consumer had their entries.',
+    'consumer',
+  ),
+  mailweir_enforce_consumer_time_to_enforce_median_seconds: seconds(
+    'enforce.seen.consumers.*.time_to_enforce_ms.median',
+    'Median time from a consumer having an entry to seeing it enforced.',
+    'consumer',
   ),
   mailweir_nftables_orders_total: counter('enforce.nftables.orders', 'Orders given to the kernel.'),
   mailweir_nftables_failed_total: counter('enforce.nftables.failed', 'Orders that failed.'),

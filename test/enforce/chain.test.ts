@@ -37,7 +37,15 @@ serve: { http: 127.0.0.1:8225 }
 
 interface Entry {
   readonly fetched_by: readonly { readonly name: string; readonly since: string }[];
-  readonly seen: { readonly state: string; readonly published_at: string };
+  readonly seen: {
+    readonly state: string;
+    readonly published_at: string;
+    readonly consumers: readonly { readonly time_to_enforce_ms: number }[];
+  };
+}
+
+interface Consumers {
+  readonly consumers: readonly object[];
 }
 
 interface Decided {
@@ -127,10 +135,17 @@ describe.runIf(missing.length === 0)('from the wire to the kernel and back', () 
     const { id } = limitOf(holder)!;
     const { seen: sight, fetched_by: fetchedBy } = street.api('GET', `/v1/entries/${id}`) as Entry;
     expect(sight).toMatchObject({ state: 'enforced', excess: 0 });
-    expect(fetchedBy).toEqual([]);
+    expect(fetchedBy).toMatchObject([{ name: 'this box' }]);
+    // Since this box had the entry, and since then alone.
+    expect(sight.consumers).toMatchObject([{ name: 'this box', state: 'enforced', excess: 0 }]);
+    expect(sight.consumers[0]!.time_to_enforce_ms).toBeLessThan(patience_ms);
+    const { consumers } = street.api('GET', '/v1/consumers') as Consumers;
+    expect(consumers).toMatchObject([
+      { name: 'this box', behind: 0, seen: { entries: 2, states: { enforced: 2 } } },
+    ]);
     street.api('GET', '/v1/blocklist.json?action=all');
     const { fetched_by: reader } = street.api('GET', `/v1/entries/${id}`) as Entry;
-    expect(reader).toMatchObject([{ name: 'local' }]);
+    expect(reader).toMatchObject([{ name: 'this box' }, { name: 'local' }]);
     expect(Date.parse(sight.published_at)).toBeGreaterThanOrEqual(limitOf(holder)!.time);
 
     // A person releases one, the allow-list the other.

@@ -232,7 +232,9 @@ describe.runIf(missing.length === 0)('the kernel', () => {
     const hand = new DirectHand();
     const said: string[] = [];
     const trouble = (text: string) => said.push(text);
-    const enforcer = new Enforcer(hand, { ...options, trouble });
+    const has: number[] = [];
+    const enforced = (revision: number) => has.push(revision);
+    const enforcer = new Enforcer(hand, { ...options, trouble, enforced });
     enforcer.begin(snapshotOf([entry('203.0.113.9/32', 'block')]));
     await settled(enforcer);
     nft('delete', 'table', 'inet', 'mailweir');
@@ -240,11 +242,13 @@ describe.runIf(missing.length === 0)('the kernel', () => {
     enforcer.changes([{ revision: 2, kind: 'added', time: start, entry: more, state: null }]);
     await settled(enforcer);
     expect([said.length, enforcer.isSound]).toEqual([1, false]);
+    // The kernel does not have what failed.
+    expect(has).toEqual([1]);
     await new Promise((go) => setTimeout(go, 2100));
     enforcer.tick(start + 1e6);
     await settled(enforcer);
     expect(held()).toEqual(['block4_32_25 203.0.113.8', 'block4_32_25 203.0.113.9']);
-    expect(enforcer.isSound).toBe(true);
+    expect([enforcer.isSound, has.at(-1)]).toEqual([true, 2]);
     await enforcer.close();
   });
 

@@ -4,10 +4,12 @@
 import { describe, expect, it } from 'vitest';
 import { dialogue, type Frame } from '../../bench/generate/conversation.js';
 import type { ListChange, ListedEntry } from '../../src/block/entry.js';
+import { Holders, type Taken } from '../../src/block/holders.js';
 import { Rows } from '../../src/block/table.js';
 import { Allowances } from '../../src/enforce/allowances.js';
 import type { Shut } from '../../src/enforce/nftables.js';
-import { Sightings, type TapSide } from '../../src/enforce/sightings.js';
+import { Sightings } from '../../src/enforce/sightings.js';
+import type { TapSide } from '../../src/enforce/tally.js';
 import { areasOf } from '../helper/facts.js';
 
 const start = 1_700_000_000_000_000;
@@ -58,7 +60,8 @@ function added(one: ListedEntry): ListChange {
 function listOf(one: ListedEntry) {
   const rows = new Rows(10);
   rows.put(one);
-  return { idsCovering: (address: Parameters<Rows['covering']>[0]) => rows.covering(address) };
+  const idsCovering = (address: Parameters<Rows['covering']>[0]) => rows.covering(address);
+  return { idsCovering, holders: new Holders() };
 }
 
 let port = 40_000;
@@ -110,7 +113,7 @@ describe('what the wire shows of an entry', () => {
 
   it('tells the time to enforce and the share that leaked', () => {
     const sight = seen(block, 'customer', [conversation(5), ...trials]);
-    expect(sight).toMatchObject({ opened: 1, refused: 3, leak: 0.25, published: start });
+    expect(sight).toMatchObject({ opened: 1, refused: 3, leak: 0.25, since: start });
     expect(sight.timeToEnforce! / second).toBeCloseTo(5, 0);
     expect(sight.stats.time_to_enforce_ms!.max).toBeCloseTo(sight.timeToEnforce! / 1000, 0);
   });
@@ -120,6 +123,55 @@ describe('what the wire shows of an entry', () => {
     expect(seen(entry('limit'), 'customer', some(10))).toMatchObject({ excess: 0, opened: 10 });
     const many = seen(entry('limit'), 'customer', some(15));
     expect([many.state, many.excess]).toEqual(['leaking', 5]);
+  });
+
+  it('tells of each consumer what came after it had the entry', () => {
+    const list = listOf(block);
+    const sightings = new Sightings(list, 'customer');
+    sightings.changes([added(block)]);
+    const see = (...frames: Frame[][]) => {
+      for (const area of areasOf(frames.flat())) sightings.rows(area, area.byteLength);
+      sightings.tick(Math.max(...frames.flat().map(({ time }) => time)));
+    };
+    const has = (name: string, taken: Taken, revision: number, at: number) =>
+      list.holders.note(name, taken, { revision, time: start + at * second });
+    has('older', 'block', 0, 1);
+    has('limits', 'limit', 7, 1);
+    see([...conversation(5)]);
+    has('edge', 'block', 3, 10);
+    see([...conversation(12)], ...trials);
+    has('core', 'all', 3, 25);
+    see(refused(26), refused(27), refused(28));
+    has('core', 'all', 4, 30);
+
+    const { consumers, ...all } = sightings.of(id)!;
+    expect(all).toMatchObject({ state: 'enforced', opened: 2, refused: 6, leak: 0.25 });
+    expect(consumers).toMatchObject([
+      { name: 'edge', state: 'enforced', opened: 1, refused: 6, since: start + 10 * second },
+      { name: 'core', state: 'enforced', opened: 0, refused: 3, leak: 0, timeToEnforce: 0 },
+    ]);
+    expect(consumers[0]!.timeToEnforce! / second).toBeCloseTo(2, 0);
+    const told = sightings.stats();
+    expect(Object.keys(told.consumers)).toEqual(['edge', 'core']);
+    expect(told.consumers['edge']).toMatchObject({
+      ...{ entries: 1, leak_ratio: 1 / 7 },
+      states: { enforced: 1, leaking: 0 },
+    });
+    expect(told).toMatchObject({ leak_ratio: 0.25, unwatched_consumers: 0 });
+    sightings.changes([{ ...added(block), kind: 'removed', state: 'released' }]);
+    expect(sightings.stats()).toMatchObject({ entries: 0, consumers: {}, leak_ratio: null });
+  });
+
+  it.each(['upstream', 'unknown'] as const)('claims no share of a block, %s side', (side) => {
+    const sight = seen(block, side, [conversation(5), ...trials]);
+    expect([sight.leak, sight.stats.leak_ratio]).toEqual([null, null]);
+  });
+
+  it('of a limit the share is that of messages, on whichever side', () => {
+    const many = Array.from({ length: 15 }, (_, n) => conversation(2 + n));
+    for (const side of ['customer', 'upstream'] as const) {
+      expect(seen(entry('limit'), side, many).leak).toBeCloseTo(5 / 15, 9);
+    }
   });
 
   it('ends with the entry', () => {

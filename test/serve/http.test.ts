@@ -240,7 +240,34 @@ describe('strangers', () => {
     }
     expect(site.server.served.visitors.counters.refused_token).toBe(1);
     const consumers = JSON.parse((await site.ask('/v1/consumers', { as: 'reader' })).text);
-    expect(consumers.consumers).toMatchObject([{ name: 'reader', requests: 3, behind: 0 }]);
+    expect(consumers.consumers).toMatchObject([
+      { name: 'reader', requests: 3, behind: 0, seen: null },
+    ]);
+  });
+
+  it('consumers have what they asked for, and what the wire shows of it', async () => {
+    const seen = {
+      entry: (id: string) => ({ state: 'leaking', id }),
+      consumers: () => ({ edge: { entries: 3, leak_ratio: 0.5 } }),
+    };
+    site = await Site.open({ edge: ['read'], limits: ['read'] }, { seen });
+    const { list } = site.test;
+    const wish = { until: list.now + 3600e6, owner: 'desk', reason: 'spam' };
+    const made = await list.add({ ...wish, cidr: '203.0.113.9', action: 'block' }, { name: 'd' });
+    list.holders.note('this box', 'all', { revision: 0, time: list.now });
+    await site.ask('/v1/blocklist.txt', { as: 'edge' });
+    await site.ask('/v1/blocklist.txt?action=limit', { as: 'limits' });
+    const { text } = await site.ask(`/v1/entries/${made.id}`, { as: 'edge' });
+    expect(JSON.parse(text)).toMatchObject({
+      fetched_by: [{ name: 'edge' }],
+      seen: { state: 'leaking', id: made.id },
+    });
+    const { consumers } = JSON.parse((await site.ask('/v1/consumers', { as: 'edge' })).text);
+    expect(consumers).toMatchObject([
+      { name: 'edge', behind: 0, seen: { entries: 3, leak_ratio: 0.5 } },
+      { name: 'limits', behind: 0, seen: null },
+      { name: 'this box', behind: 1, requests: 0, what: 'enforced here', seen: null },
+    ]);
   });
 
   it('without tokens a page under another name cannot reach us through a browser', async () => {

@@ -42,7 +42,7 @@ export function addChanges(app: FastifyInstance, served: Served): void {
       if (steps === null || steps.length > stepsMax) {
         throw new Problem('gone', `revision ${since} is not kept; start over with a document`);
       }
-      visitors.fetched(request, 'delta', revision, list.now);
+      visitors.fetched(request, { what: 'delta', taken: action, revision }, list.now);
       return { revision, ...sumOf(steps.filter((step) => isMeant(step, action))) };
     },
   );
@@ -66,7 +66,7 @@ export function addChanges(app: FastifyInstance, served: Served): void {
       const action = request.query.action ?? 'block';
       reply.hijack();
       const stream = new Stream(reply.raw, served, action, (revision) =>
-        visitors.fetched(request, 'stream', revision, list.now),
+        visitors.fetched(request, { what: 'stream', taken: action, revision }, list.now),
       );
       stream.open(since);
     },

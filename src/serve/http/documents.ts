@@ -117,7 +117,9 @@ async function send(
     throw new Problem('bad-request', `${name} cannot tell blocks from limits; ask for one`);
   }
   const document = await served.documents.document({ format: name, action, family, page });
-  served.visitors.fetched(request, `blocklist.${name}`, document.revision, served.list.now);
+  const { revision } = document;
+  const fetch = { what: `blocklist.${name}`, taken: action, revision };
+  served.visitors.fetched(request, fetch, served.list.now);
   if (sum !== '') return sendSum(document, request, reply, sum as 'md5' | 'sha256');
   const isZipped = takesGzip(request.headers['accept-encoding']);
   const encoding = isZipped ? 'gzip' : 'identity';

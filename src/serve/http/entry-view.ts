@@ -17,7 +17,7 @@ export function shortView({ id, cidr, action, until, rule }: ListedEntry): objec
 }
 
 /** A whole entry, with the evidence, its appeal, who fetched it, and what the wire shows of it. */
-export function entryView(entry: Entry, { list, seen, visitors }: Served): object {
+export function entryView(entry: Entry, { list, seen }: Served): object {
   const appeal = list.appealOf(entry.id);
   const { created, until, firstSeen, lastSeen, ended, samples, appeal: way, ...rest } = entry;
   return {
@@ -29,10 +29,10 @@ export function entryView(entry: Entry, { list, seen, visitors }: Served): objec
     last_seen: moment(lastSeen),
     samples: samples.map((sample) => ({ ...sample, time: moment(sample.time) })),
     appeal: { ...way, due: moment(way.due), ...appealView(appeal) },
-    fetched_by: visitors
-      .having(entry.revision)
-      .map(({ name, since }) => ({ name, since: moment(since) })),
-    seen: seen?.(entry.id) ?? null,
+    fetched_by: list.holders
+      .having(entry.revision, entry.action)
+      .map(({ name, since, isExact }) => ({ name, since: moment(isExact ? since : null) })),
+    seen: seen?.entry(entry.id) ?? null,
     ended: ended === undefined ? null : { ...ended, time: moment(ended.time) },
   };
 }

@@ -53,7 +53,7 @@ export function addLapi(app: FastifyInstance, served: Served): void {
       const key = `${visitors.of(request).name} ${request.ip}`;
       const known = pulls.get(key);
       const { revision } = list;
-      visitors.fetched(request, 'crowdsec', revision, list.now);
+      visitors.fetched(request, { what: 'crowdsec', taken: 'block', revision }, list.now);
       const steps =
         startup === 'true' || known === undefined || known.before > revision
           ? null

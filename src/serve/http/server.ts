@@ -34,6 +34,14 @@ export interface TlsFiles {
   readonly client_ca?: string | undefined;
 }
 
+/** What the wire shows of entries, as plain data. */
+export interface SeenOnWire {
+  /** Of one entry; undefined where it is not watched. */
+  entry(id: string): object | undefined;
+  /** Of the entries of each consumer since it had them, by its name. */
+  consumers(): Readonly<Record<string, object>>;
+}
+
 export interface HttpOptions {
   readonly list: BlockList;
   readonly documents: Documents;
@@ -46,8 +54,8 @@ export interface HttpOptions {
   readonly version: string;
   /** The metrics for whoever scrapes, by what the request accepts. */
   readonly metrics?: ((accept: string) => Promise<{ type: string; text: string }>) | undefined;
-  /** What the wire shows of an entry, where anybody looks; plain data. */
-  readonly seen?: ((id: string) => object | undefined) | undefined;
+  /** What the wire shows, where anybody looks. */
+  readonly seen?: SeenOnWire | undefined;
   /** The latest alerts, the oldest first. */
   readonly findings?: (() => readonly Finding[]) | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */
@@ -106,7 +114,11 @@ export class HttpServer {
       streams: 0,
       streams_dropped: 0,
     };
-    const served: Served = { ...options, visitors: new Visitors(options.tokens), counters };
+    const served: Served = {
+      ...options,
+      visitors: new Visitors(options.tokens, options.list.holders),
+      counters,
+    };
     app.server.maxConnections = connectionsMax;
     app.server.on('clientError', () => {
       counters.dropped += 1;

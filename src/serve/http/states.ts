@@ -55,28 +55,37 @@ function addHealth(app: FastifyInstance, served: Served): void {
   app.get('/openapi.json', { ...open, schema: { hide: true } }, () => app.swagger());
 }
 
-function addConsumers(app: FastifyInstance, { list, visitors }: Served): void {
+function addConsumers(app: FastifyInstance, served: Served): void {
+  const { list } = served;
   app.get(
     '/v1/consumers',
     {
       schema: {
         tags: ['state'],
         operationId: 'consumers',
-        summary: 'Who fetched the list, when, and how far behind each is',
+        summary: 'Who fetched the list, when, how far behind each is, and what the wire shows',
       },
     },
-    () => ({
-      revision: list.revision,
-      consumers: visitors.all.map(({ name, requests, fetched, revision, what }) => ({
-        name,
-        requests,
-        fetched_at: moment(fetched),
-        revision,
-        behind: revision === null ? null : Math.max(0, list.revision - revision),
-        what,
-      })),
-    }),
+    () => ({ revision: list.revision, consumers: consumersOf(served) }),
   );
+}
+
+function consumersOf({ list, visitors, seen }: Served): object[] {
+  const shown = seen?.consumers() ?? {};
+  const asked = visitors.all.map(({ name, requests, fetched, revision, what }) => ({
+    ...{ name, requests, fetched_at: moment(fetched), revision },
+    behind: revision === null ? null : Math.max(0, list.revision - revision),
+    ...{ what, seen: shown[name] ?? null },
+  }));
+  // Who has the list without asking: this box's kernel.
+  const given = list.holders.all
+    .filter(({ name }) => asked.every((one) => one.name !== name))
+    .map(({ name, revision, time }) => ({
+      ...{ name, requests: 0, fetched_at: moment(time), revision },
+      behind: Math.max(0, list.revision - revision),
+      ...{ what: 'enforced here', seen: shown[name] ?? null },
+    }));
+  return [...asked, ...given];
 }
 
 function addAudit(app: FastifyInstance, { list, documents }: Served): void {

@@ -3,6 +3,7 @@
 
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
+import type { Holders, Taken } from '../../block/holders.js';
 import { Problem } from './problem.js';
 import type { Consumer, Scope, Tokens } from './tokens.js';
 
@@ -15,12 +16,16 @@ export interface Fetches {
   /** The revision that it has since then. */
   revision: number | null;
   what: string;
-  /** When it first had each of the latest revisions, in order. */
-  readonly steps: { readonly revision: number; readonly time: number }[];
 }
 
-/** Steps of a consumer that are kept; of an older one it is only known that it is behind it. */
-const stepsMax = 64;
+/** What a request took of the list, as of which revision. */
+export interface Fetch {
+  /** By which way; a word. */
+  readonly what: string;
+  readonly taken: Taken;
+  readonly revision: number;
+}
+
 /** Consumers that are told apart; later ones share the last place. */
 const consumersMax = 1000;
 /** Whoever is on this machine where no tokens are asked for. */
@@ -29,13 +34,15 @@ const others: Consumer = { name: 'public', scopes: new Set() };
 
 export class Visitors {
   readonly #tokens: Tokens | null;
+  readonly #holders: Holders;
   readonly #fetches = new Map<string, Fetches>();
   readonly #ofRequest = new WeakMap<FastifyRequest, Consumer>();
   readonly counters = { refused_token: 0, refused_scope: 0, refused_host: 0 };
 
   /** Without tokens everybody who reaches the server may do everything: loopback only. */
-  constructor(tokens: Tokens | null) {
+  constructor(tokens: Tokens | null, holders: Holders) {
     this.#tokens = tokens;
+    this.#holders = holders;
   }
 
   /** Lets a request in or throws a `Problem`; null: anybody may. */
@@ -63,25 +70,14 @@ export class Visitors {
     return this.#ofRequest.get(request) ?? others;
   }
 
-  /** Notes that a consumer has the list as of `revision`. */
-  fetched(request: FastifyRequest, what: string, revision: number, now: number): void {
+  /** Notes that a consumer has the list, or a part of it, at the list's time `now`. */
+  fetched(request: FastifyRequest, { what, taken, revision }: Fetch, now: number): void {
     const fetches = this.#at(this.of(request).name);
     fetches.requests += 1;
     fetches.fetched = now;
-    if (revision !== fetches.revision) fetches.steps.push({ revision, time: now });
-    if (fetches.steps.length > stepsMax) fetches.steps.shift();
     fetches.revision = revision;
     fetches.what = what;
-  }
-
-  /** Who has the list as of a revision or later, and since when; null where that is long ago. */
-  having(wanted: number): { readonly name: string; readonly since: number | null }[] {
-    return this.all.flatMap(({ name, revision, steps }) => {
-      if (revision === null || revision < wanted) return [];
-      const first = steps.findIndex((step) => step.revision >= wanted);
-      const isForgotten = first === 0 && steps.length === stepsMax;
-      return [{ name, since: isForgotten ? null : steps[first]!.time }];
-    });
+    this.#holders.note(fetches.name, taken, { revision, time: now });
   }
 
   get all(): readonly Fetches[] {
@@ -92,7 +88,7 @@ export class Visitors {
     const known = this.#fetches.get(name);
     if (known !== undefined) return known;
     const key = this.#fetches.size < consumersMax ? name : 'others';
-    const fresh = { name: key, requests: 0, fetched: null, revision: null, what: '', steps: [] };
+    const fresh = { name: key, requests: 0, fetched: null, revision: null, what: '' };
     this.#fetches.set(key, fresh);
     return fresh;
   }
