@@ -56,6 +56,7 @@ const systemPackages = {
     nftables: ['nft', '/usr/sbin/nft'],
     curl: ['curl'],
     rspamd: ['rspamd'],
+    chromium: ['/usr/bin/chromium'],
     'crowdsec-firewall-bouncer': ['crowdsec-firewall-bouncer'],
   },
 };

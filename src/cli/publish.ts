@@ -10,6 +10,7 @@ import { formats } from '../export/formats.js';
 import { Press } from '../export/press.js';
 import { isoTime } from '../lib/iso-time.js';
 import { type Figures, Metrics } from '../metrics/collect.js';
+import { History } from '../metrics/history.js';
 import { alertFields } from '../output/verdict.js';
 import type { Finding } from '../serve/http/findings.js';
 import { HttpServer, isLoopback, type SeenOnWire } from '../serve/http/server.js';
@@ -30,11 +31,18 @@ export class Publication {
   readonly #press: Press;
   readonly #server: HttpServer;
   readonly #findings: Recent;
+  readonly #history: History;
 
-  private constructor(press: Press, server: HttpServer, findings: Recent) {
-    this.#press = press;
-    this.#server = server;
-    this.#findings = findings;
+  private constructor(parts: {
+    press: Press;
+    server: HttpServer;
+    findings: Recent;
+    history: History;
+  }) {
+    this.#press = parts.press;
+    this.#server = parts.server;
+    this.#findings = parts.findings;
+    this.#history = parts.history;
   }
 
   /** A detector spoke: the API shows the latest of it. */
@@ -60,6 +68,9 @@ export class Publication {
       published: (modified) => list.publish(modified),
     });
     const findings = new Recent();
+    const history = new History(open.figures);
+    const { mode } = config.rules;
+    const tapSide = config.capture.tap_side;
     try {
       const server = await HttpServer.make({
         list,
@@ -70,6 +81,9 @@ export class Publication {
         appeal,
         seen,
         findings: () => findings.all,
+        state: () => {
+          return { sensor, mode, tapSide, figures: open.figures(), history: history.view() };
+        },
         version: version(),
         metrics: (accept) => metrics.scrape(accept),
         unready: () => [],
@@ -77,8 +91,9 @@ export class Publication {
       });
       const address = await server.listen(host, port);
       log.info({ http: `${host}:${address}`, tls: serve.tls !== undefined }, 'serving');
-      return new Publication(press, server, findings);
+      return new Publication({ press, server, findings, history });
     } catch (error) {
+      history.close();
       await press.close();
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
       throw new CommandError(
@@ -106,6 +121,7 @@ export class Publication {
   }
 
   async close(): Promise<void> {
+    this.#history.close();
     await this.#server.close();
     await this.#press.close();
   }

@@ -4,7 +4,10 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Entry } from '../../block/entry.js';
+import { pageOf } from '../../block/order.js';
+import type { EntryCursor } from '../../block/rows.js';
 import { ListError, type Refusal } from '../../block/wish.js';
+import { maskWord, Prefix, readPrefix } from '../../lib/prefix.js';
 import { entryView, receipt } from './entry-view.js';
 import { Problem, type ProblemKind } from './problem.js';
 import type { Served } from './server.js';
@@ -57,12 +60,16 @@ const newEntry = Type.Object(
 );
 
 const filter = Type.Object({
-  after: Type.Optional(Type.String({ maxLength: 30 })),
+  after: Type.Optional(Type.String({ maxLength: 60 })),
+  order: Type.Optional(
+    Type.Union([Type.Literal('id'), Type.Literal('newest'), Type.Literal('ending')]),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax })),
   action: Type.Optional(Type.String({ maxLength: 10 })),
   rule: Type.Optional(Type.String({ maxLength: 100 })),
   origin: Type.Optional(Type.String({ maxLength: 10 })),
   covers: Type.Optional(Type.String({ maxLength: 50 })),
+  within: Type.Optional(Type.String({ maxLength: 50 })),
   appealed: Type.Optional(Type.Boolean()),
 });
 
@@ -87,7 +94,7 @@ export function addEntries(app: FastifyInstance, served: Served): void {
       schema: {
         tags: ['entries'],
         operationId: 'entries',
-        summary: 'Entries with their evidence, in the order of their ids',
+        summary: 'Entries with their evidence, in the order of their ids unless told otherwise',
         querystring: filter,
       },
     },
@@ -116,7 +123,8 @@ export function addEntries(app: FastifyInstance, served: Served): void {
 
 function page(served: Served, query: Filter): object {
   const { list } = served;
-  const { after = '', limit = 100 } = query;
+  const { after = '', limit = 100, order = 'id' } = query;
+  if (order !== 'id' || query.within !== undefined) return orderedPage(served, query);
   const found: object[] = [];
   let looked = 0;
   let last: string | null = null;
@@ -131,6 +139,57 @@ function page(served: Served, query: Filter): object {
     if (fits(entry, query, served)) found.push(entryView(entry, served));
   }
   return { revision: list.revision, count: list.count, entries: found, next: null };
+}
+
+/** The same by an order of the list in memory; only the page itself is read from the disk. */
+function orderedPage(served: Served, query: Filter): object {
+  const { list } = served;
+  const { after = '', limit = 100, order = 'newest', action, rule, origin } = query;
+  const { appealed, within, covers } = query;
+  const open = new Set(list.openAppeals.map(({ id }) => id));
+  const inside = within === undefined ? null : insideOf(within);
+  const around = covers === undefined ? null : new Set(list.covering(covers).map(({ id }) => id));
+  const page = pageOf(list.snapshot(), {
+    order: order === 'ending' ? 'ending' : 'newest',
+    after,
+    limit,
+    fits: (entry) =>
+      (action === undefined || entry.action === action) &&
+      (rule === undefined || entry.rule === rule) &&
+      (origin === undefined || entry.isManual === (origin === 'manual')) &&
+      (appealed === undefined || open.has(entry.id) === appealed) &&
+      (around === null || around.has(entry.id)) &&
+      (inside === null || inside(entry)),
+  });
+  // The snapshot may be a moment older than the disk.
+  const found = page.ids.map((id) => list.entry(id)).filter((entry) => entry !== undefined);
+  const entries = found.filter(({ ended }) => ended === undefined);
+  return {
+    revision: list.revision,
+    count: list.count,
+    entries: entries.map((entry) => entryView(entry, served)),
+    next: page.next,
+  };
+}
+
+/** Whether an entry lies inside of a prefix, itself included. */
+function insideOf(text: string): (entry: EntryCursor) => boolean {
+  const prefix = new Prefix();
+  if (!readPrefix(text, prefix)) throw new Problem('bad-request', `"${text}" is no prefix`);
+  const [m0, m1, m2, m3] = [0, 1, 2, 3].map((at) => maskWord(prefix.bits, at)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const { w0, w1, w2, w3, bits, isIpv4 } = prefix;
+  return (entry) =>
+    entry.bits >= bits &&
+    entry.isIpv4 === isIpv4 &&
+    ((entry.w0 ^ w0) & m0) === 0 &&
+    ((entry.w1 ^ w1) & m1) === 0 &&
+    ((entry.w2 ^ w2) & m2) === 0 &&
+    ((entry.w3 ^ w3) & m3) === 0;
 }
 
 function fits(entry: Entry, query: Filter, { list }: Served): boolean {

@@ -11,11 +11,13 @@ import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastif
 import type { BlockList } from '../../block/list.js';
 import { addAppealPage } from './appeal-page.js';
 import { addChanges } from './changes.js';
+import { addConsole } from './console.js';
 import { addDocuments, type Documents } from './documents.js';
 import { addEntries } from './entries.js';
 import { addFindings, type Finding } from './findings.js';
 import { addLapi } from './lapi.js';
 import { kindOf, Problem, sendProblem } from './problem.js';
+import { addState, type DaemonState } from './state.js';
 import { addStates } from './states.js';
 import type { Scope, Tokens } from './tokens.js';
 import { Visitors } from './visitors.js';
@@ -58,6 +60,8 @@ export interface HttpOptions {
   readonly seen?: SeenOnWire | undefined;
   /** The latest alerts, the oldest first. */
   readonly findings?: (() => readonly Finding[]) | undefined;
+  /** What the daemon says of itself at this moment. */
+  readonly state?: (() => DaemonState) | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */
   readonly unready: () => readonly string[];
   /** An error of ours, for the log. */
@@ -131,7 +135,9 @@ export class HttpServer {
       addLapi(part, served);
       addFindings(part, served);
       addStates(part, served);
+      addState(part, served);
       addAppealPage(part, served);
+      addConsole(part);
     });
     return new HttpServer(app, served);
   }

@@ -37,7 +37,7 @@ export class Visitors {
   readonly #holders: Holders;
   readonly #fetches = new Map<string, Fetches>();
   readonly #ofRequest = new WeakMap<FastifyRequest, Consumer>();
-  readonly counters = { refused_token: 0, refused_scope: 0, refused_host: 0 };
+  readonly counters = { refused_token: 0, refused_scope: 0, refused_host: 0, refused_origin: 0 };
 
   /** Without tokens everybody who reaches the server may do everything: loopback only. */
   constructor(tokens: Tokens | null, holders: Holders) {
@@ -47,6 +47,7 @@ export class Visitors {
 
   /** Lets a request in or throws a `Problem`; null: anybody may. */
   admit(request: FastifyRequest, scope: Scope | null): void {
+    if (scope === 'operate') this.#checkOrigin(request);
     if (this.#tokens === null) {
       this.#checkHost(request);
       this.#ofRequest.set(request, local);
@@ -100,6 +101,22 @@ export class Visitors {
     if (socket.authorized !== true || socket.getPeerCertificate === undefined) return null;
     const { subject } = socket.getPeerCertificate();
     return typeof subject?.CN === 'string' ? tokens.named(subject.CN) : null;
+  }
+
+  /**
+   * A page from elsewhere could send a form through the browser of whoever may change the list.
+   * Browsers say where a request comes from; programs say nothing.
+   */
+  #checkOrigin({ headers }: FastifyRequest): void {
+    const { origin, host } = headers;
+    const site = headers['sec-fetch-site'];
+    const isOurs =
+      site === undefined
+        ? origin === undefined || origin.replace(/^https?:\/\//, '') === host
+        : site === 'same-origin' || site === 'none';
+    if (isOurs) return;
+    this.counters.refused_origin += 1;
+    throw new Problem('forbidden', 'a page from elsewhere may change nothing here');
   }
 
   /**
