@@ -161,9 +161,7 @@ function releaseQuestion({ id, cidr, action, rule }: Entry): Question {
   const learns =
     rule === null
       ? []
-      : [
-          `For a day ${rule.id} only observes this source, and two steps of its ladder are forgiven.`,
-        ];
+      : [`For a day ${rule.id} only observes it, and two steps of its ladder are forgiven.`];
   return {
     title: `Release ${source}?`,
     says: [
@@ -181,7 +179,7 @@ function releaseQuestion({ id, cidr, action, rule }: Entry): Question {
               name: 'wrong',
               label: 'It was wrong: the entry should never have been there',
               kind: 'check',
-              hint: 'Counts against the rule; after three of these in a week the rule only observes.',
+              hint: 'Counts against the rule; after three in a week the rule only observes.',
             } as const,
           ]),
     ],
@@ -216,7 +214,8 @@ export function allowQuestion(cidr: string, name: string): Question {
   return {
     title: `Allow ${source}?`,
     says: [
-      'Whatever is detected, it is neither limited nor blocked until the allowance ends. Limits and blocks that it has end now.',
+      'Whatever is detected, it is neither limited nor blocked until the allowance ends.',
+      'Limits and blocks that it has end now.',
     ],
     fields: [
       { name: 'owner', label: 'Whose allowance this is', kind: 'text', value: name },
@@ -232,46 +231,13 @@ export function allowQuestion(cidr: string, name: string): Question {
   };
 }
 
-/** A new limit or block by hand. */
-export function listQuestion(cidr: string, name: string): Question {
-  const source = bare(cidr);
-  return {
-    title: `Put ${source} on the list by hand?`,
-    says: [
-      'Mail from it is held back until the end that you give, whatever is detected. Registered servers and allowed sources are refused.',
-    ],
-    fields: [
-      {
-        name: 'action',
-        label: 'Action',
-        kind: 'choice',
-        value: 'limit',
-        choices: [
-          ['limit', 'limit: 25 messages an hour, 10 at once'],
-          ['block', 'block port 25'],
-        ],
-      },
-      { name: 'owner', label: 'Whose entry this is', kind: 'text', value: name },
-      reason,
-      { name: 'hours', label: 'Hours', kind: 'number', value: '24', max: 168 },
-    ],
-    button: `List ${source}`,
-    tone: 'bad',
-    act: async ({ action = '', owner = '', reason = '', hours = '' }) => {
-      const limit = action === 'limit' ? { rate: 25, burst: 10 } : {};
-      const body = { cidr, action, owner, reason, for: Math.round(Number(hours) * 3600), ...limit };
-      await post('/v1/entries', body);
-      return `${source} is on the list for ${hours} h. It stands in the audit trail.`;
-    },
-  };
-}
-
 function appealQuestion({ id, cidr }: Entry): Question {
   const source = bare(cidr);
   return {
     title: `File an appeal for ${source}?`,
     says: [
-      'For somebody who calls. A person answers within a day; if nobody does in a week, the entry is released by itself.',
+      'For somebody who calls. A person answers within a day.',
+      'If nobody does in a week, the entry is released by itself.',
     ],
     fields: [
       { name: 'text', label: 'What they say', kind: 'area', max: 2000 },
@@ -290,7 +256,8 @@ function upholdQuestion({ id, cidr }: Entry): Question {
   return {
     title: `The entry of ${source} stays?`,
     says: [
-      'The appeal is answered, and whoever filed it reads what you write. To say yes to the appeal, release the entry.',
+      'The appeal is answered, and whoever filed it reads what you write.',
+      'To say yes to the appeal, release the entry.',
     ],
     fields: [{ name: 'answer', label: 'Answer', kind: 'area' }],
     button: 'It stays',

@@ -1,5 +1,5 @@
-// Asks the daemon. The token of whoever sits here lies in this tab alone and goes with each request;
-// where the daemon asks for none, none is sent.
+// Asks the daemon. The token of whoever sits here lies in this tab alone and goes with each
+// request; where the daemon asks for none, none is sent.
 
 /** What went wrong, in words for the page; `status` 0: the daemon was not reached. */
 export class Trouble extends Error {

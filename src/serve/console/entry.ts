@@ -153,7 +153,7 @@ function evidence(entry: Entry): HTMLElement | null {
   if (entry.origin === 'manual') return null;
   const numbers = Object.entries(entry.evidence).map(([name, value]): [string, Child] => [
     evidenceName(name),
-    evidenceValue(value),
+    evidenceValue(name, value),
   ]);
   return section(
     'Evidence',

@@ -88,13 +88,9 @@ export async function listView(place: Place, desk: Desk): Promise<View> {
     keep(body, shown, keyOf, (entry) => tableRow(columns, entry));
     more.hidden = next === null;
     element.hidden = shown.length === 0;
-    const all = isFiltered(filter)
-      ? counted(shown.length, 'entry')
-      : `${count(shown.length)} of ${count(page.count)}`;
-    say(
-      told,
-      `${all.replace('entrys', 'entries')} shown${next === null ? '' : '; there are more'}.`,
-    );
+    const many = counted(shown.length, 'entry', 'entries');
+    const all = isFiltered(filter) ? many : `${count(shown.length)} of ${count(page.count)}`;
+    say(told, `${all} shown${next === null ? '' : '; there are more'}.`);
   };
   more.addEventListener('click', () => {
     void fetchPage(next ?? '', pageSize).then((page) => draw(page, shown));

@@ -1,23 +1,34 @@
-// The page: its bar, which view is shown, and the clock that asks the daemon how it is. Views are in
-// files of their own; this is the only one that knows all of them.
+// The page: its bar, which view is shown, and the clock that asks the daemon how it is. Views are
+// in files of their own; this is the only one that knows all of them.
 
 import { get, hasToken, Trouble, useToken } from './api.js';
 import { h, put, replace, say } from './dom.js';
 import { entryView } from './entry.js';
+import { findingsView } from './findings.js';
 import { addKeys } from './keys.js';
 import { listView } from './list.js';
+import { nowView } from './now.js';
 import { setNow } from './parts.js';
+import { sensorView } from './sensor.js';
 import type { State } from './types.js';
 import { type Desk, type Place, placeOf, type View } from './view.js';
 
 const every_ms = 4000;
 
 const views: Readonly<Record<string, (place: Place, desk: Desk) => Promise<View>>> = {
+  '': nowView,
+  findings: findingsView,
   list: listView,
   entry: entryView,
+  sensor: sensorView,
 };
 
-const tabs = [['list', 'List']] as const;
+const tabs = [
+  ['', 'Now'],
+  ['findings', 'Findings'],
+  ['list', 'List'],
+  ['sensor', 'Sensor'],
+] as const;
 
 class Page implements Desk {
   readonly #main = document.querySelector('main')!;
@@ -113,7 +124,7 @@ class Page implements Desk {
     this.#main.setAttribute('aria-busy', 'true');
     try {
       await this.#ask();
-      const make = views[place.name] ?? listView;
+      const make = views[place.name] ?? nowView;
       const view = await make(place, this);
       if (turn !== this.#turn) return;
       this.#view = view;
@@ -168,7 +179,8 @@ class Page implements Desk {
       h(
         'p',
         {},
-        'The daemon asks who you are. "mailweir block token" makes tokens: "read" shows everything, "operate" also releases and allows.',
+        'The daemon asks who you are. "mailweir block token" makes tokens: "read" shows ' +
+          'everything, "operate" also releases and allows.',
       ),
       h('div', { class: 'field' }, h('label', { for: 'token' }, 'Token'), input),
       h('p', { class: 'hint' }, 'It stays in this tab and is forgotten with it.'),

@@ -6,9 +6,9 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-/** "1 source", "3 sources". */
-export function counted(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+/** "1 source", "3 sources", "2 entries". */
+export function counted(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : nouns}`;
 }
 
 /** Three digits at most and a unit: 0.4, 12, 3.4k, 1.2M. */
@@ -114,12 +114,12 @@ export const seenWords: Readonly<
   },
 };
 
-/** Evidence names as words: `window_s` is "window (seconds)". */
+/** Evidence names as words: `window_s` is "Window", because its value has the unit. */
 export function evidenceName(name: string): string {
   const words = name
     .replace(/_per_hour$/, ' an hour')
     .replace(/_ms$/, ' (ms)')
-    .replace(/_s$/, ' (seconds)')
+    .replace(/_s$/, '')
     .replaceAll('_', ' ');
   return known[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -131,7 +131,11 @@ const known: Readonly<Record<string, string>> = {
   of: 'Of',
 };
 
-export function evidenceValue(value: unknown): string {
+/** A number of the evidence with its unit; times are times. */
+export function evidenceValue(name: string, value: unknown): string {
   if (typeof value !== 'number') return String(value);
+  if (name === 'first_evidence') return `${moment(new Date(value * 1000).toISOString())} UTC`;
+  if (name.endsWith('_s')) return span(value * 1000);
+  if (name === 'share' || name.startsWith('share_')) return percent(value);
   return value.toLocaleString('en', { maximumFractionDigits: 3 });
 }
