@@ -70,6 +70,7 @@ const Slot = {
   rcptCount: slotOf('mail.rcpt_count'),
   rcptAccepted: slotOf('mail.rcpt_accepted'),
   data: slotOf('mail.data'),
+  meant: slotOf('mail.meant'),
   bytes: slotOf('mail.bytes'),
   outcomeClass: slotOf('outcome.class'),
   outcomeCode: slotOf('outcome.code'),
@@ -197,6 +198,9 @@ export class Facts {
     values[Slot.rcptCount] = row.rcptCount + row.word(AtTx.rcptDropped);
     const bytes = row.double(AtTx.bytes);
     values[Slot.data] = bytes >= 0 ? 1 : 0;
+    // Who has a message says how long it is, or asks to send it even where all were refused.
+    const isMeant = row.word(AtTx.dataCode) !== 0 || row.double(AtTx.sizeDeclared) >= 0;
+    values[Slot.meant] = bytes >= 0 || isMeant ? 1 : 0;
     values[Slot.bytes] = Math.max(0, bytes);
     this.rcptFrom =
       this.mailFrom + Math.max(0, this.mailLength) + Math.max(0, row.word(AtTx.labelCode));

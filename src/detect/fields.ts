@@ -136,6 +136,7 @@ const table: readonly Row[] = [
   ['mail.rcpt_count', 'number', ofMail, 'row'],
   ['mail.rcpt_accepted', 'number', ofMail, 'row, recipients answered 2xx'],
   ['mail.data', 'flag', ofMail, 'row, the message was sent'],
+  ['mail.meant', 'flag', ofMail, 'row, SIZE stood in MAIL, or DATA was sent'],
   ['mail.bytes', 'number', ofMail, 'row'],
   ['outcome.class', 'word', ofRecipient, 'row, reply to the recipient', replyClassNames],
   ['outcome.code', 'number', ofRecipient, 'row'],

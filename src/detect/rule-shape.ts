@@ -112,6 +112,10 @@ const ratio = z.strictObject({
   or: z.strictObject(ratioWindow).optional(),
   first_contact: span.optional(),
   sources: z.strictObject({ of: fieldName, at_least: whole(1, 64) }).optional(),
+  session_cap: z
+    .strictObject({ outcomes: whole(1, 1000), when: expression })
+    .optional()
+    .describe('only so many first outcomes of a session count, of those that satisfy a test'),
 });
 
 const heavy = z.strictObject({

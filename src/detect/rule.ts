@@ -223,6 +223,12 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
           slot: slot('bucket.sources.of'),
           atLeast: bucket.sources.at_least,
         },
+        cap: bucket.session_cap && {
+          outcomes: bucket.session_cap.outcomes,
+          when: test('bucket.session_cap.when'),
+          sessions: shared.sessions,
+          salt: saltOf(definition.meta.id),
+        },
         tallies,
       });
     case 'heavy':

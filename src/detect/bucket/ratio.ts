@@ -1,12 +1,17 @@
 // A share of outcomes with a minimum of them in a window, such as unknown recipients among all. The
 // window is counted in two halves: what is judged covers between half and the whole of it.
 //
+// Outcomes of one session may be one event: a domain that is gone answers a mailing list for all its
+// members there. Where a rule says so, only the first few of a session count, good and bad alike, so
+// that the share stays what it is.
+//
 //   words  per window: 0 generation  1,2 for, against (older half)  3,4 for, against (this half)
 //          5 free; then the set of sources, where one is asked for
 
 import type { Facts } from '../facts.js';
 import type { Test } from '../fold.js';
-import type { Cells } from '../state/subjects.js';
+import type { RecentPairs } from '../state/recent.js';
+import { type Cells, hashOf } from '../state/subjects.js';
 import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
 
@@ -23,9 +28,19 @@ export interface RatioOptions {
   /** Any of these fires. */
   readonly windows: readonly RatioWindow[];
   readonly sources?: { readonly slot: number; readonly atLeast: number } | undefined;
+  /** Outcomes of one session that count, of those for which `when` holds; `salt` is the rule's. */
+  readonly cap?:
+    | {
+        readonly outcomes: number;
+        readonly when: Test;
+        readonly sessions: RecentPairs;
+        readonly salt: number;
+      }
+    | undefined;
   readonly tallies: Tallies;
 }
 
+const sessionLife_s = 86_400;
 const perWindow = 6;
 
 export class Ratio implements Bucket {
@@ -45,6 +60,7 @@ export class Ratio implements Bucket {
     const is = this.#is;
     const { words } = cells;
     const bad = is.observe(facts.values);
+    if (this.#isOverCap(facts)) return Verdict.none;
     let fires = false;
     let half = false;
     for (let i = 0; i < is.windows.length; i++) {
@@ -68,6 +84,16 @@ export class Ratio implements Bucket {
     if (!bad) return Verdict.none;
     if (fires) return Verdict.suspected;
     return half ? Verdict.noted : Verdict.none;
+  }
+
+  #isOverCap({ values, flowHigh, flowLow, second }: Facts): boolean {
+    const { cap } = this.#is;
+    if (cap === undefined || !cap.when(values)) return false;
+    const { sessions, salt } = cap;
+    sessions.open(hashOf(flowLow, flowHigh, salt, 0, 0), flowLow ^ salt, second, sessionLife_s);
+    if (sessions.value >= cap.outcomes) return true;
+    sessions.value++;
+    return false;
   }
 
   evidence(cells: Cells, at: number, facts: Facts): Evidence {

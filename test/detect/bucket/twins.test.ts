@@ -18,6 +18,8 @@ import { Random } from '../../../src/lib/random.js';
 
 const bad = slotOf('session.dnsbl');
 const thing = slotOf('dst.key');
+const capped = slotOf('mail.meant');
+const isCapped = (values: Float64Array) => values[capped] !== 0;
 const isBad = (values: Float64Array) => values[bad] !== 0;
 const roles = 7;
 const same = <T>(value: T) => Array.from({ length: roles }, () => value);
@@ -189,6 +191,36 @@ describe('ratio', () => {
           expect(counted).toBeLessThanOrEqual(hits(100));
           expect(counted).toBeGreaterThanOrEqual(hits(50));
           if (fires) expect(counted).toBeGreaterThanOrEqual(5);
+        }
+      }),
+    );
+  });
+});
+
+describe('ratio with a session cap', () => {
+  it('counts the first outcomes of each session, good and bad alike', () => {
+    const order = fc.array(fc.tuple(fc.nat({ max: 5 }), fc.boolean(), fc.boolean()));
+    fc.assert(
+      fc.property(order, fc.integer({ min: 1, max: 6 }), (moves, outcomes) => {
+        const windows = [{ seconds: 1000, atLeast: 3, over: 0.6 }];
+        const sessions = new RecentPairs(128, true);
+        const cap = { outcomes, when: isCapped, sessions, salt: 5 };
+        const bucket = new Ratio({ observe: isBad, windows, cap, tallies: new Tallies(1, 1) });
+        const cells = new Cells(64, 0);
+        const now = new Now();
+        const seen = new Map<number, number>();
+        let hits = 0;
+        let misses = 0;
+        for (const [session, isBadOne, isCappedOne] of moves) {
+          now.set(isBadOne, session).values[capped] = isCappedOne ? 1 : 0;
+          const fires = bucket.observe(cells, 0, now) >= Verdict.suspected;
+          const before = seen.get(session) ?? 0;
+          const counts = !isCappedOne || before < outcomes;
+          if (isCappedOne && counts) seen.set(session, before + 1);
+          if (counts && isBadOne) hits++;
+          else if (counts) misses++;
+          const should = counts && isBadOne && hits >= 3 && hits >= 0.6 * (hits + misses);
+          expect(fires).toBe(should);
         }
       }),
     );
