@@ -1,9 +1,9 @@
 // A share of outcomes with a minimum of them in a window, such as unknown recipients among all. The
 // window is counted in two halves: what is judged covers between half and the whole of it.
 //
-// Outcomes of one session may be one event: a domain that is gone answers a mailing list for all its
-// members there. Where a rule says so, only the first few of a session count, good and bad alike, so
-// that the share stays what it is.
+// Outcomes of one session may be one event: a domain that is gone answers a mailing list for all of
+// its members there. Where a rule says so, only the first few of a session count, good and bad
+// alike, so that the share stays what it is.
 //
 //   words  per window: 0 generation  1,2 for, against (older half)  3,4 for, against (this half)
 //          5 free; then the set of sources, where one is asked for
