@@ -10,7 +10,6 @@ import { Policy, type PolicyOptions } from '../decide/policy.js';
 import { Standings } from '../decide/standing.js';
 import { Detectors, detectorDefaults } from '../detect/detectors.js';
 import type { RuleSet } from '../detect/rule-file.js';
-import { Vantage } from '../detect/vantage.js';
 import type { JudgeStats } from '../output/stats.js';
 import { loadRegister } from '../register/load.js';
 import type { Register } from '../register/register.js';
@@ -40,14 +39,11 @@ export interface JudgeOptions {
 export class Judge implements RowSink {
   readonly #detectors: Detectors;
   readonly #policy: Policy;
-  readonly #vantage = new Vantage();
   readonly #options: JudgeOptions;
-  #register: Register;
 
   constructor(law: Law, options: JudgeOptions) {
     const { sinks, seed } = options;
     this.#options = options;
-    this.#register = law.register;
     this.#policy = new Policy(this.#policyOf(law), sinks, sinks);
     const detecting = { ...detectorDefaults, ...(seed !== undefined && { seed }) };
     this.#detectors = new Detectors(
@@ -56,7 +52,6 @@ export class Judge implements RowSink {
       { finding: (finding) => this.#policy.finding(finding) },
       detecting,
     );
-    this.#detectors.loss = () => this.#seen().loss;
   }
 
   get policy(): Policy {
@@ -64,9 +59,8 @@ export class Judge implements RowSink {
   }
 
   rows(area: ArrayBuffer, length: number): void {
-    this.#vantage.open(area, length);
     this.#detectors.rows(area, length);
-    this.#policy.tick(this.#seen().latest);
+    this.#policy.tick(this.#detectors.vantage.latest);
   }
 
   /** Time runs on though nothing is seen, in microseconds. */
@@ -77,12 +71,11 @@ export class Judge implements RowSink {
 
   /** Share of packets that the kernel dropped lately. */
   set kernelLoss(share: number) {
-    this.#vantage.kernelLoss = share;
+    this.#detectors.vantage.kernelLoss = share;
   }
 
   /** Goes by another law from the next row on. Rules that are the same keep what they know. */
   use(law: Law, now: number): void {
-    this.#register = law.register;
     this.#detectors.replaceRegister(law.register);
     this.#detectors.reload(law.rules);
     this.#policy.use(this.#policyOf(law), now);
@@ -105,18 +98,12 @@ export class Judge implements RowSink {
         evicted: sum(tables.map(({ evicted }) => evicted)),
         given_up: detectors.givenUp,
         degraded,
-        symmetry: this.#vantage.symmetry,
-        loss: this.#vantage.loss,
-        customers: this.#vantage.customers,
+        symmetry: this.#detectors.vantage.symmetry,
+        loss: this.#detectors.vantage.loss,
+        customers: this.#detectors.vantage.customers,
       },
       decide: { ...counters, open: open.length, guards },
     };
-  }
-
-  /** What was seen up to the row that the detectors look at. */
-  #seen(): Vantage {
-    this.#vantage.advance(this.#detectors.counters.rows, this.#register);
-    return this.#vantage;
   }
 
   #policyOf({ config, register }: Law): PolicyOptions {
@@ -129,8 +116,8 @@ export class Judge implements RowSink {
       register: register.version,
       standing: (subject, time) => standings.of(subject, time),
       digest: (text) => createHash('sha256').update(text).digest('hex'),
-      quality: () => this.#seen(),
-      customers: () => this.#seen().customers,
+      quality: () => this.#detectors.vantage,
+      customers: () => this.#detectors.vantage.customers,
       ...(this.#options.observing !== undefined && { observing: this.#options.observing }),
     };
   }

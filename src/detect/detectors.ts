@@ -7,13 +7,15 @@
 
 import { AtSession, AtTx, Outcome, RowKind, type RowSink } from '../batch/row.js';
 import type { Register } from '../register/register.js';
+import { Asks, asksMax } from './asks.js';
 import { Verdict } from './bucket/bucket.js';
 import { Correlate } from './bucket/correlate.js';
 import { Domains } from './domains.js';
+import type { Tree } from './expression.js';
 import { Facts } from './facts.js';
-import { slotOf, streams } from './fields.js';
+import { At, Slot, streams } from './fields.js';
 import type { FindingSink } from './finding.js';
-import type { Test } from './fold.js';
+import type { PrefixList } from './fold.js';
 import { GroupTable } from './groups.js';
 import { OpenFindings } from './open.js';
 import { contextOf, contexts, type Rule, RuleAt, rulesOf, ruleWords } from './rule.js';
@@ -22,7 +24,7 @@ import { Destinations, Servers } from './seen.js';
 import { sharedOf } from './shared.js';
 import { RecentPairs } from './state/recent.js';
 import { hashOf } from './state/subjects.js';
-import { Symmetry } from './symmetry.js';
+import { Vantage } from './vantage.js';
 
 export interface DetectorOptions {
   /** Subjects of each grouping that are remembered; the longest silent goes. */
@@ -36,10 +38,17 @@ export const detectorDefaults: DetectorOptions = { subjects: 1_000_000, seed: 0x
 /** A rule where it can match: for one stream and one context. */
 interface Place {
   readonly rule: Rule;
-  readonly test: Test;
   readonly table: GroupTable;
   /** Words from a record's first to the rule's. */
   readonly offset: number;
+}
+
+/** The rules that can match in one stream and one context, and what is left to ask for each. */
+interface Site {
+  readonly asks: Asks;
+  readonly places: readonly Place[];
+  /** Those that one `Asks` had no room for. */
+  readonly next: Site | null;
 }
 
 /** Everything that is counted here. */
@@ -51,19 +60,6 @@ export interface DetectorCounters {
   unproven: number;
 }
 
-const none: readonly Place[] = [];
-const streamOf = (name: (typeof streams)[number]) => streams.indexOf(name);
-const Stream = {
-  start: streamOf('session.start'),
-  end: streamOf('session.end'),
-  transaction: streamOf('transaction'),
-  accepted: streamOf('transaction.accepted'),
-  rcpt: streamOf('rcpt.outcome'),
-  auth: streamOf('auth.outcome'),
-  attempt: streamOf('attempt'),
-} as const;
-const mailbox = slotOf('rcpt.mailbox');
-const dstKey = slotOf('dst.key');
 /** Pairs of source and recipient that are remembered, for each subject. */
 const contactsShare = 4;
 /** The first contact holds for a day (detection.md 2.0). */
@@ -82,20 +78,19 @@ export class Detectors implements RowSink {
   readonly #contacts: RecentPairs;
   readonly #destinations: Destinations;
   readonly #servers: Servers;
-  readonly #symmetry = new Symmetry();
+  /** What the tap shows, up to the row at hand. */
+  readonly vantage = new Vantage();
   readonly #open: OpenFindings;
   readonly #key = new Int32Array(5);
   #register: Register;
   #rules: readonly Rule[] = [];
   #tables: readonly GroupTable[] = [];
-  #places: (readonly Place[])[] = [];
+  #sites: readonly (Site | null)[] = [];
   #relays: readonly Place[] = [];
   #serial = 0;
   #swept = 0;
   /** Whether the recipient at hand is new to its source: 0 not asked yet, 1 yes, 2 no. */
   #isFirst = 0;
-  /** Gives the share of bytes lost on the way to us, up to the row at hand. */
-  loss: () => number = () => 0;
 
   constructor(set: RuleSet, register: Register, sink: FindingSink, options: DetectorOptions) {
     this.#options = options;
@@ -146,7 +141,7 @@ export class Detectors implements RowSink {
     this.#rules = rules;
     this.#tables = tables;
     this.#open.keep(rules, tables);
-    this.#places = placesOf(rules, tables);
+    this.#sites = sitesOf(rules, tables, set.lists);
     this.#relays = relaysOf(rules, tables);
     this.#freeze();
   }
@@ -195,6 +190,7 @@ export class Detectors implements RowSink {
     this.counters.rows++;
     this.#serial++;
     facts.open(this.#register);
+    this.vantage.see(facts.time);
     this.#isFirst = 0;
     facts.serves = facts.src.own && this.#servers.has(facts, 'src');
     facts.relayClient =
@@ -209,7 +205,7 @@ export class Detectors implements RowSink {
         break;
       case RowKind.attempt:
         facts.attempt();
-        this.#dispatch(Stream.attempt, context);
+        this.#dispatch(At.attempt, context);
         break;
       default:
         break;
@@ -225,18 +221,18 @@ export class Detectors implements RowSink {
     facts.transaction(this.#domains);
     const isWhole = row.gaps === 0;
     this.#destinations.look(facts, isWhole);
-    if (isFirst) this.#dispatch(Stream.start, context);
+    if (isFirst) this.#dispatch(At.start, context);
     if (!isWhole) {
       this.counters.gapped++;
       return;
     }
-    this.#dispatch(Stream.transaction, context);
+    this.#dispatch(At.transaction, context);
     const isAccepted = row.outcome === Outcome.accepted;
     if (isAccepted && facts.dst.own && !facts.src.own) this.#servers.add(facts, 'dst');
     if (isAccepted) this.#secondLegs();
-    const rcpts = this.#places[Stream.rcpt * contexts + context]!;
-    const accepted = this.#places[Stream.accepted * contexts + context]!;
-    if (rcpts.length === 0 && (accepted.length === 0 || !isAccepted)) return;
+    const rcpts = this.#sites[At.rcpt * contexts + context]!;
+    const accepted = this.#sites[At.accepted * contexts + context]!;
+    if (rcpts === null && (accepted === null || !isAccepted)) return;
     for (let i = 0; i < row.rcptCount; i++) {
       facts.recipient(i, this.#domains);
       this.#isFirst = 0;
@@ -251,38 +247,47 @@ export class Detectors implements RowSink {
   #session(context: number): void {
     const facts = this.#facts;
     const { row } = facts;
-    this.#symmetry.count(facts.second, row.sides, facts.handshake);
+    this.vantage.session(facts);
     if (!this.#isProven()) return;
     facts.session();
-    if (row.word(AtSession.transactions) === 0) this.#dispatch(Stream.start, context);
-    this.#dispatch(Stream.end, context);
-    if (row.word(AtSession.authAttempts) > 0) this.#dispatch(Stream.auth, context);
+    if (row.word(AtSession.transactions) === 0) this.#dispatch(At.start, context);
+    this.#dispatch(At.end, context);
+    if (row.word(AtSession.authAttempts) > 0) this.#dispatch(At.auth, context);
   }
 
   /** Whether the row may be evidence at all. */
   #isProven(): boolean {
-    if (this.#facts.handshake || this.#symmetry.isBlind) return true;
+    if (this.#facts.handshake || this.vantage.isBlind) return true;
     this.counters.unproven++;
     return false;
   }
 
   #dispatch(stream: number, context: number): void {
-    this.#ask(this.#places[stream * contexts + context]!);
+    this.#ask(this.#sites[stream * contexts + context]!);
   }
 
-  #ask(places: readonly Place[]): void {
-    const facts = this.#facts;
-    for (let i = 0; i < places.length; i++) {
-      const { rule, test, table } = places[i]!;
-      if (rule.frozen || !test(facts.values)) continue;
-      if (rule.firstContact > 0 && !this.#isFirstContact()) continue;
-      const at = this.#stateOf(places[i]!, facts);
-      if (at < 0) continue;
-      const { cells } = table.subjects;
-      facts.role = table.isServer ? facts.dst.role : facts.src.role;
-      const verdict = rule.bucket.observe(cells, at + ruleWords, facts);
-      if (verdict !== Verdict.none) this.#note(rule, table, at, verdict);
+  #ask(first: Site | null): void {
+    const { values } = this.#facts;
+    for (let site = first; site !== null; site = site.next) {
+      const { places } = site;
+      for (let left = site.asks.ask(values); left !== 0; left &= left - 1) {
+        this.#observe(places[31 - Math.clz32(left & -left)]!);
+      }
     }
+  }
+
+  /** A rule's expression holds: its bucket hears of the observation. */
+  #observe(place: Place): void {
+    const facts = this.#facts;
+    const { rule, table } = place;
+    if (rule.frozen) return;
+    if (rule.firstContact > 0 && !this.#isFirstContact()) return;
+    const at = this.#stateOf(place, facts);
+    if (at < 0) return;
+    const { cells } = table.subjects;
+    facts.role = table.isServer ? facts.dst.role : facts.src.role;
+    const verdict = rule.bucket.observe(cells, at + ruleWords, facts);
+    if (verdict !== Verdict.none) this.#note(rule, table, at, verdict);
   }
 
   /** First word of the rule's state for the subject at hand; -1: it has none and needs none. */
@@ -313,16 +318,16 @@ export class Detectors implements RowSink {
     if (this.#isFirst !== 0) return this.#isFirst === 1;
     const { values, second } = this.#facts;
     // Where no recipient is at hand, what a source touches is the server.
-    const isRcpt = values[outcomeClass] !== 0;
-    const high = (isRcpt ? values[mailbox]! : values[dstKey]!) | 0;
-    const low = isRcpt ? values[mailbox + 1]! | 0 : 1;
+    const isRcpt = values[Slot.outcomeClass] !== 0;
+    const high = (isRcpt ? values[Slot.rcptMailbox]! : values[Slot.dstKey]!) | 0;
+    const low = isRcpt ? values[Slot.rcptMailbox + 1]! | 0 : 1;
     if (high === 0 && low === 0) {
       // Only its reply was seen: nobody can tell whether it came before.
       this.#isFirst = 1;
       return true;
     }
-    const source = hashOf(values[srcKey]!, high, low, 0, this.#options.seed);
-    const isNew = this.#contacts.open(source, low ^ values[srcKey]!, second, contactLife_s);
+    const source = hashOf(values[Slot.srcKey]!, high, low, 0, this.#options.seed);
+    const isNew = this.#contacts.open(source, low ^ values[Slot.srcKey]!, second, contactLife_s);
     this.#isFirst = isNew ? 1 : 2;
     return isNew;
   }
@@ -349,7 +354,7 @@ export class Detectors implements RowSink {
   #sweep(second: number, now: number): void {
     this.#swept = second;
     for (const rule of this.#rules) {
-      rule.degraded = this.#symmetry.isDegraded(rule.definition.text.needs, this.loss());
+      rule.degraded = this.vantage.isDegraded(rule.definition.text.needs);
     }
     if (this.#open.sweep(second, now)) this.#freeze();
   }
@@ -363,22 +368,39 @@ export class Detectors implements RowSink {
   }
 }
 
-const srcKey = slotOf('src.key');
-const outcomeClass = slotOf('outcome.class');
-
 /** Where each rule can match, by stream and context. */
-function placesOf(rules: readonly Rule[], tables: readonly GroupTable[]): (readonly Place[])[] {
+function sitesOf(
+  rules: readonly Rule[],
+  tables: readonly GroupTable[],
+  lists: ReadonlyMap<string, PrefixList>,
+): (Site | null)[] {
   return streams.flatMap((_, stream) =>
     Array.from({ length: contexts }, (__, context) => {
-      const found = rules.flatMap((rule) => {
-        const test = rule.tests[stream]![context];
+      const wheres: Tree[] = [];
+      const places: Place[] = [];
+      for (const rule of rules) {
+        const where = rule.wheres[stream]![context];
         const table = tables.find((one) => one.holds(rule, context));
-        if (test === null || test === undefined || table === undefined) return [];
-        return [{ rule, test, table, offset: table.offsetOf(rule) }];
-      });
-      return found.length === 0 ? none : found;
+        if (where === null || where === undefined || table === undefined) continue;
+        wheres.push(where);
+        places.push({ rule, table, offset: table.offsetOf(rule) });
+      }
+      return siteOf(wheres, places, lists);
     }),
   );
+}
+
+function siteOf(
+  wheres: readonly Tree[],
+  places: readonly Place[],
+  lists: ReadonlyMap<string, PrefixList>,
+): Site | null {
+  if (places.length === 0) return null;
+  return {
+    asks: new Asks(wheres.slice(0, asksMax), lists),
+    places: places.slice(0, asksMax),
+    next: siteOf(wheres.slice(asksMax), places.slice(asksMax), lists),
+  };
 }
 
 /** Rules that look for second legs; their subjects are own servers. */
@@ -387,6 +409,6 @@ function relaysOf(rules: readonly Rule[], tables: readonly GroupTable[]): readon
     if (!(rule.bucket instanceof Correlate)) return [];
     return tables
       .filter((table) => table.has(rule) && table.isOwn)
-      .map((table) => ({ rule, test: () => true, table, offset: table.offsetOf(rule) }));
+      .map((table) => ({ rule, table, offset: table.offsetOf(rule) }));
   });
 }

@@ -7,7 +7,7 @@ import { Place, type Register } from '../register/register.js';
 import { Anomaly } from '../smtp/anomaly.js';
 import { Dialect } from '../smtp/dialect.js';
 import { ReplyClass } from '../smtp/reply-class.js';
-import { slotOf, valueCount } from './fields.js';
+import { Slot } from './fields.js';
 import { hashOf } from './state/subjects.js';
 import { domainStart, Helo, hashPattern, hashText, heloClass } from './text.js';
 
@@ -19,87 +19,24 @@ export interface DomainBook {
   elsewhere(bytes: Buffer, from: number, to: number, source: Place): boolean;
 }
 
-/** Places of the values that are filled here. */
-const Slot = {
-  srcIp: slotOf('src.ip'),
-  dstIp: slotOf('dst.ip'),
-  srcKey: slotOf('src.key'),
-  dstKey: slotOf('dst.key'),
-  srcNetwork: slotOf('src.network'),
-  dstNetwork: slotOf('dst.network'),
-  srcRole: slotOf('src.role'),
-  dstRole: slotOf('dst.role'),
-  srcOwn: slotOf('src.own'),
-  dstOwn: slotOf('dst.own'),
-  customers: slotOf('src.customers'),
-  srcPort: slotOf('src.port'),
-  dstPort: slotOf('dst.port'),
-  direction: slotOf('session.direction'),
-  sides: slotOf('session.sides'),
-  session: slotOf('session.id'),
-  handshake: slotOf('session.handshake'),
-  gaps: slotOf('session.gaps'),
-  auth: slotOf('session.auth'),
-  tls: slotOf('session.tls'),
-  helo: slotOf('helo.class'),
-  heloName: slotOf('helo.name'),
-  heloPattern: slotOf('helo.pattern'),
-  rotated: slotOf('session.rotated'),
-  dnsbl: slotOf('session.dnsbl'),
-  greeting: slotOf('greeting.class'),
-  protocol: slotOf('session.protocol'),
-  transactions: slotOf('session.transactions'),
-  accepted: slotOf('session.accepted'),
-  rcptRefused: slotOf('session.rcpt_refused'),
-  rcptOffered: slotOf('session.rcpt_offered'),
-  dataless: slotOf('session.envelopes_without_data'),
-  verify: slotOf('session.verify'),
-  early: slotOf('session.early'),
-  toServer: slotOf('session.to_server'),
-  authFailed: slotOf('auth.failed'),
-  authOk: slotOf('auth.ok'),
-  authVariety: slotOf('auth.variety'),
-  cost: slotOf('mail.cost'),
-  registration: slotOf('src.registration'),
-  authLengths: slotOf('auth.lengths'),
-  attempt: slotOf('attempt.kind'),
-  nullSender: slotOf('mail.null_sender'),
-  mailDomain: slotOf('mail.domain'),
-  elsewhere: slotOf('mail.registered_elsewhere'),
-  label: slotOf('mail.label'),
-  rcptCount: slotOf('mail.rcpt_count'),
-  rcptAccepted: slotOf('mail.rcpt_accepted'),
-  data: slotOf('mail.data'),
-  meant: slotOf('mail.meant'),
-  bytes: slotOf('mail.bytes'),
-  outcomeClass: slotOf('outcome.class'),
-  outcomeCode: slotOf('outcome.code'),
-  mailbox: slotOf('rcpt.mailbox'),
-  rcptDomain: slotOf('rcpt.domain'),
-  hosted: slotOf('rcpt.hosted'),
-} as const;
-
 /** Dialect fields and the bits they stand for. */
 const dialects = [
-  [slotOf('dialect.helo'), Dialect.helo],
-  [slotOf('dialect.space'), Dialect.spaceAfterColon],
-  [slotOf('dialect.trailing_space'), Dialect.trailingSpace],
-  [slotOf('dialect.no_brackets'), Dialect.noBrackets],
-  [slotOf('dialect.lower_case'), Dialect.lowerCaseVerb],
-  [slotOf('dialect.pipelining'), Dialect.unannouncedPipelining],
-  [slotOf('dialect.data_behind_refusal'), Dialect.dataBehindRefusal],
-  [slotOf('dialect.bare_lf'), Dialect.bareLf],
-  [slotOf('dialect.no_quit'), Dialect.noQuit],
-  [slotOf('dialect.server_name'), Dialect.heloIsServer],
+  [Slot.dialectHelo, Dialect.helo],
+  [Slot.dialectSpace, Dialect.spaceAfterColon],
+  [Slot.dialectTrailingSpace, Dialect.trailingSpace],
+  [Slot.dialectNoBrackets, Dialect.noBrackets],
+  [Slot.dialectLowerCase, Dialect.lowerCaseVerb],
+  [Slot.dialectPipelining, Dialect.unannouncedPipelining],
+  [Slot.dialectDataBehindRefusal, Dialect.dataBehindRefusal],
+  [Slot.dialectBareLf, Dialect.bareLf],
+  [Slot.dialectNoQuit, Dialect.noQuit],
+  [Slot.dialectServerName, Dialect.heloIsServer],
 ] as const;
-const anomalousSlot = slotOf('dialect.anomalies');
-/** Everything from here on is of one kind of row, and is cleared for each. */
-const firstOfKind = Slot.gaps;
 
 const Direction = { transit: 0, in: 1, out: 2, internal: 3 } as const;
 
 export class Facts {
-  readonly values = new Float64Array(valueCount);
+  readonly values = new Float64Array(Slot.count);
   readonly row = new RowCursor();
   readonly src = new Place();
   readonly dst = new Place();
@@ -152,16 +89,16 @@ export class Facts {
     values[Slot.dstRole] = dst.role;
     values[Slot.srcOwn] = src.own ? 1 : 0;
     values[Slot.dstOwn] = dst.own ? 1 : 0;
-    values[Slot.customers] = src.cgnat;
-    values[Slot.registration] = src.state;
+    values[Slot.srcCustomers] = src.cgnat;
+    values[Slot.srcRegistration] = src.state;
     values[Slot.srcPort] = row.clientPort;
     values[Slot.dstPort] = row.serverPort;
-    values[Slot.direction] = directionOf(src.own, dst.own);
-    values[Slot.sides] = row.sides;
-    values[Slot.session] = hashOf(this.flowHigh, this.flowLow, 0, 0, this.#seed) || 1;
-    values[Slot.handshake] = this.handshake ? 1 : 0;
-    values.fill(0, firstOfKind);
-    values[Slot.gaps] = row.gaps > 0 ? 1 : 0;
+    values[Slot.sessionDirection] = directionOf(src.own, dst.own);
+    values[Slot.sessionSides] = row.sides;
+    values[Slot.sessionId] = hashOf(this.flowHigh, this.flowLow, 0, 0, this.#seed) || 1;
+    values[Slot.sessionHandshake] = this.handshake ? 1 : 0;
+    values.fill(0, Slot.dstAcceptsAll);
+    values[Slot.sessionGaps] = row.gaps > 0 ? 1 : 0;
     this.mailLength = -1;
     this.rcptLength = -1;
   }
@@ -179,29 +116,30 @@ export class Facts {
     // Behind a loss an AUTH may have gone unseen: towards an own server that would make a relay of
     // a customer's own mail.
     const unknown = row.afterLoss && this.dst.own;
-    values[Slot.auth] = row.authenticated || unknown ? 1 : 0;
-    values[Slot.rotated] = row.rotated ? 1 : 0;
-    values[Slot.dnsbl] = row.lists;
+    values[Slot.sessionAuth] = row.authenticated || unknown ? 1 : 0;
+    values[Slot.sessionRotated] = row.rotated ? 1 : 0;
+    values[Slot.sessionDnsbl] = row.lists;
     const heloLength = row.word(At.helo);
     this.mailFrom = row.transactionTexts + Math.max(0, heloLength);
     this.mailLength = row.word(AtTx.mailFrom);
-    values[Slot.nullSender] = this.mailLength === 0 ? 1 : 0;
+    values[Slot.mailNullSender] = this.mailLength === 0 ? 1 : 0;
     if (this.mailLength > 0) {
       const end = this.mailFrom + this.mailLength;
       const from = domainStart(row.bytes, this.mailFrom, end);
       if (from >= 0) {
         values[Slot.mailDomain] = hashText(row.bytes, from, end, this.#seed);
-        if (domains.elsewhere(row.bytes, from, end, this.src)) values[Slot.elsewhere] = 1;
+        if (domains.elsewhere(row.bytes, from, end, this.src))
+          values[Slot.mailRegisteredElsewhere] = 1;
       }
     }
-    values[Slot.label] = row.label > 0 && row.label < 15 ? 1 : 0;
-    values[Slot.rcptCount] = row.rcptCount + row.word(AtTx.rcptDropped);
+    values[Slot.mailLabel] = row.label > 0 && row.label < 15 ? 1 : 0;
+    values[Slot.mailRcptCount] = row.rcptCount + row.word(AtTx.rcptDropped);
     const bytes = row.double(AtTx.bytes);
-    values[Slot.data] = bytes >= 0 ? 1 : 0;
+    values[Slot.mailData] = bytes >= 0 ? 1 : 0;
     // Who has a message says how long it is, or asks to send it even where all were refused.
     const isMeant = row.word(AtTx.dataCode) !== 0 || row.double(AtTx.sizeDeclared) >= 0;
-    values[Slot.meant] = bytes >= 0 || isMeant ? 1 : 0;
-    values[Slot.bytes] = Math.max(0, bytes);
+    values[Slot.mailMeant] = bytes >= 0 || isMeant ? 1 : 0;
+    values[Slot.mailBytes] = Math.max(0, bytes);
     this.rcptFrom =
       this.mailFrom + Math.max(0, this.mailLength) + Math.max(0, row.word(AtTx.labelCode));
     this.rcptLength = 0;
@@ -210,8 +148,8 @@ export class Facts {
       const code = row.rcptCode(i);
       if (code >= 200 && code < 300) accepted++;
     }
-    values[Slot.rcptAccepted] = accepted;
-    values[Slot.cost] = accepted;
+    values[Slot.mailRcptAccepted] = accepted;
+    values[Slot.mailCost] = accepted;
   }
 
   /** Fills what recipient `index` has. In order from 0, after `transaction`. */
@@ -222,67 +160,68 @@ export class Facts {
     this.rcptLength = row.rcptLength(index);
     values[Slot.outcomeClass] = row.rcptClass(index);
     values[Slot.outcomeCode] = row.rcptCode(index);
-    values[Slot.mailbox] = row.rcptHash(index, 0) | 0;
-    values[Slot.mailbox + 1] = row.rcptHash(index, 1);
+    values[Slot.rcptMailbox] = row.rcptHash(index, 0) | 0;
+    values[Slot.rcptMailbox + 1] = row.rcptHash(index, 1);
     values[Slot.rcptDomain] = 0;
-    values[Slot.hosted] = 0;
+    values[Slot.rcptHosted] = 0;
     if (this.rcptLength <= 0) return;
     const end = this.rcptFrom + this.rcptLength;
     const from = domainStart(row.bytes, this.rcptFrom, end);
     if (from < 0) {
       // A mailbox without a domain is the server's own.
-      values[Slot.hosted] = 1;
+      values[Slot.rcptHosted] = 1;
       return;
     }
     values[Slot.rcptDomain] = hashText(row.bytes, from, end, this.#seed);
     const inward = this.dst.own && !this.src.own;
-    if (inward && domains.hosted(row.bytes, from, end, this.dst.server)) values[Slot.hosted] = 1;
+    if (inward && domains.hosted(row.bytes, from, end, this.dst.server))
+      values[Slot.rcptHosted] = 1;
   }
 
   /** Fills what a session has. */
   session(): void {
     const { row, values } = this;
     this.#helo(row.sessionTexts);
-    values[Slot.auth] = row.word(AtSession.authCode) === 235 ? 1 : 0;
+    values[Slot.sessionAuth] = row.word(AtSession.authCode) === 235 ? 1 : 0;
     const isHidden = row.startTls === StartTls.established || row.protocol === Protocol.tls;
-    values[Slot.tls] = isHidden ? 1 : 0;
-    values[Slot.dnsbl] = row.lists;
-    values[Slot.greeting] = row.greetingClass;
-    values[Slot.protocol] = row.protocol;
-    values[Slot.transactions] = row.word(AtSession.transactions);
-    values[Slot.accepted] = row.word(AtSession.accepted);
-    values[Slot.rcptRefused] = row.word(AtSession.rcptRefused);
-    values[Slot.rcptOffered] = row.word(AtSession.rcptOffered);
-    values[Slot.dataless] = row.dataless;
-    values[Slot.verify] = row.asked;
-    values[Slot.toServer] = row.double(AtSession.bytesToServer);
+    values[Slot.sessionTls] = isHidden ? 1 : 0;
+    values[Slot.sessionDnsbl] = row.lists;
+    values[Slot.greetingClass] = row.greetingClass;
+    values[Slot.sessionProtocol] = row.protocol;
+    values[Slot.sessionTransactions] = row.word(AtSession.transactions);
+    values[Slot.sessionAccepted] = row.word(AtSession.accepted);
+    values[Slot.sessionRcptRefused] = row.word(AtSession.rcptRefused);
+    values[Slot.sessionRcptOffered] = row.word(AtSession.rcptOffered);
+    values[Slot.sessionEnvelopesWithoutData] = row.dataless;
+    values[Slot.sessionVerify] = row.asked;
+    values[Slot.sessionToServer] = row.double(AtSession.bytesToServer);
     values[Slot.authFailed] = row.authFailures;
     values[Slot.authOk] = row.word(AtSession.authCode) === 235 ? 1 : 0;
     values[Slot.authLengths] = row.authLengths;
     // Of a foreign provider many addresses answer to one name: there the network is the server.
     const where = values[this.dst.own ? Slot.dstKey : Slot.dstNetwork]!;
     values[Slot.authVariety] = hashOf(where, row.authLengths, 0, 0, 0) || 1;
-    values[Slot.cost] = isHidden ? 1 : 0;
+    values[Slot.mailCost] = isHidden ? 1 : 0;
     const { dialect } = row;
     for (const [slot, bit] of dialects) values[slot] = (dialect & bit) !== 0 ? 1 : 0;
-    values[Slot.rotated] = (dialect & Dialect.rotated) !== 0 ? 1 : 0;
-    values[Slot.early] = (dialect & Dialect.earlyTalker) !== 0 ? 1 : 0;
-    if ((dialect & Dialect.heloIsServer) !== 0) values[Slot.helo] = Helo.serverName;
+    values[Slot.sessionRotated] = (dialect & Dialect.rotated) !== 0 ? 1 : 0;
+    values[Slot.sessionEarly] = (dialect & Dialect.earlyTalker) !== 0 ? 1 : 0;
+    if ((dialect & Dialect.heloIsServer) !== 0) values[Slot.heloClass] = Helo.serverName;
     for (let i = 0; i < row.anomalyCount; i++) {
-      if (row.anomalyId(i) === Anomaly.unknownCommand) values[anomalousSlot] = 1;
+      if (row.anomalyId(i) === Anomaly.unknownCommand) values[Slot.dialectAnomalies] = 1;
     }
   }
 
   attempt(): void {
-    this.values[Slot.attempt] = this.row.attemptKind;
+    this.values[Slot.attemptKind] = this.row.attemptKind;
   }
 
   set serves(serves: boolean) {
-    this.values[servesSlot] = serves ? 1 : 0;
+    this.values[Slot.srcServes] = serves ? 1 : 0;
   }
 
   set relayClient(may: boolean) {
-    this.values[relayClientSlot] = may ? 1 : 0;
+    this.values[Slot.srcInRelayClients] = may ? 1 : 0;
   }
 
   /** Management codes of the label, separated by commas; a string, so for few mails. */
@@ -293,11 +232,11 @@ export class Facts {
   }
 
   set refusesAll(refusesAll: boolean) {
-    this.values[refusesAllSlot] = refusesAll ? 1 : 0;
+    this.values[Slot.dstRefusesAll] = refusesAll ? 1 : 0;
   }
 
   set acceptsAll(acceptsAll: boolean) {
-    this.values[acceptsAllSlot] = acceptsAll ? 1 : 0;
+    this.values[Slot.dstAcceptsAll] = acceptsAll ? 1 : 0;
   }
 
   /** Whether the recipient at hand was taken. */
@@ -310,16 +249,11 @@ export class Facts {
     const heloLength = row.word(At.helo);
     if (heloLength <= 0) return;
     const address = row.ip === 4 ? row.word(At.client + 3) : 0;
-    values[Slot.helo] = heloClass(row.bytes, from, from + heloLength, address);
+    values[Slot.heloClass] = heloClass(row.bytes, from, from + heloLength, address);
     values[Slot.heloName] = hashText(row.bytes, from, from + heloLength, this.#seed);
     values[Slot.heloPattern] = hashPattern(row.bytes, from, from + heloLength, this.#seed);
   }
 }
-
-const servesSlot = slotOf('src.serves');
-const relayClientSlot = slotOf('src.in_relay_clients');
-const refusesAllSlot = slotOf('dst.refuses_all');
-const acceptsAllSlot = slotOf('dst.accepts_all');
 
 function keyed(values: Float64Array, at: number): number {
   return hashOf(values[at]!, values[at + 1]!, values[at + 2]!, values[at + 3]!, 0) || 1;

@@ -4,7 +4,7 @@
 
 import { maskWord } from '../lib/prefix.js';
 import type { Facts } from './facts.js';
-import { fields, slotOf } from './fields.js';
+import { fields, Slot } from './fields.js';
 
 /** Whom a rule speaks of: the client, the server, or the network as a whole. */
 export type Side = 'src' | 'dst' | 'network';
@@ -21,8 +21,6 @@ export interface Grouping {
 }
 
 const foreignBits6 = 64;
-const srcIp = slotOf('src.ip');
-const dstIp = slotOf('dst.ip');
 
 /** `src.ip`, `server.ip`, `src.prefix(24,64)`, with a key such as `rcpt.domain`. Null: unknown. */
 export function groupingOf(names: readonly string[]): Grouping | null {
@@ -49,7 +47,7 @@ export function keyOf(grouping: Grouping, facts: Facts, key: Int32Array): number
     key.fill(0);
     return 0;
   }
-  const at = grouping.side === 'src' ? srcIp : dstIp;
+  const at = grouping.side === 'src' ? Slot.srcIp : Slot.dstIp;
   for (let i = 0; i < 4; i++) key[i] = values[at + i]!;
   key[4] = grouping.second < 0 ? 0 : values[grouping.second]!;
   if (key[2] === 0xffff && key[0] === 0 && key[1] === 0) {

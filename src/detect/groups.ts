@@ -157,9 +157,9 @@ function sidesOf(rule: Rule): string[] {
   const { side } = rule.definition.grouping;
   if (side === 'network') return [''];
   const found = new Set<string>();
-  for (const tests of rule.tests) {
-    tests.forEach((test, context) => {
-      if (test !== null) found.add(isOwnIn(side, context) ? '/own' : '/foreign');
+  for (const wheres of rule.wheres) {
+    wheres.forEach((where, context) => {
+      if (where !== null) found.add(isOwnIn(side, context) ? '/own' : '/foreign');
     });
   }
   return [...found].sort();

@@ -6,7 +6,7 @@ import { roleNames } from '../register/server.js';
 import { cidrText, ipText } from './address.js';
 import { Verdict } from './bucket/bucket.js';
 import type { Facts } from './facts.js';
-import { slotOf } from './fields.js';
+import { Slot } from './fields.js';
 import {
   type Finding,
   type FindingSink,
@@ -27,12 +27,6 @@ const openMax = 65_536;
 const sampledShare = 1 / 32;
 const levelMask = 0xff;
 const unprovenBit = 1 << 8;
-
-const srcIp = slotOf('src.ip');
-const dstIp = slotOf('dst.ip');
-const srcPort = slotOf('src.port');
-const dstPort = slotOf('dst.port');
-const customers = slotOf('src.customers');
 
 interface Open {
   rule: Rule;
@@ -88,7 +82,7 @@ export class OpenFindings {
     evidence['first_evidence'] = first;
     if (rule.isDiscovery) evidence['discovered'] = isoTime(first * 1e6, 'Z') ?? '';
     if (rule.definition.way !== '') evidence['way'] = rule.definition.way;
-    const shared = facts.values[customers]!;
+    const shared = facts.values[Slot.srcCustomers]!;
     if (shared > 1 && table.grouping.side === 'src') evidence['customers'] = shared;
     const samples = this.samples.of(words[at + RuleAt.samples]!, cells.keyOf(at));
     const server = serverOf(table, facts);
@@ -238,9 +232,9 @@ function flowOf(facts: Facts) {
   const id = (high << 32n) | BigInt(facts.flowLow >>> 0);
   return {
     id: id.toString(),
-    src_ip: ipText(values, srcIp),
-    src_port: values[srcPort]!,
-    dest_ip: ipText(values, dstIp),
-    dest_port: values[dstPort]!,
+    src_ip: ipText(values, Slot.srcIp),
+    src_port: values[Slot.srcPort]!,
+    dest_ip: ipText(values, Slot.dstIp),
+    dest_port: values[Slot.dstPort]!,
   };
 }

@@ -2,6 +2,7 @@
 // from a definition; the detectors only ask it.
 
 import { Role, roleNames } from '../register/server.js';
+import { Asks } from './asks.js';
 import type { Bucket } from './bucket/bucket.js';
 import { Correlate } from './bucket/correlate.js';
 import { Cusum } from './bucket/cusum.js';
@@ -12,8 +13,9 @@ import { Leaky, type Limit } from './bucket/leaky.js';
 import { Ratio } from './bucket/ratio.js';
 import { Sprt, type Walk, walkOf } from './bucket/sprt.js';
 import { Trigger } from './bucket/trigger.js';
+import type { Tree } from './expression.js';
 import type { Facts } from './facts.js';
-import { type Field, type Stream, slotOf, streams } from './fields.js';
+import { type Field, Slot, type Stream, streams } from './fields.js';
 import { compile, fold, type Known, type PrefixList, type Test } from './fold.js';
 import type { RuleDefinition } from './rule-file.js';
 import type { BucketOf } from './rule-shape.js';
@@ -45,18 +47,13 @@ export function contextOf(role: number, srcOwn: boolean, dstOwn: boolean): numbe
 }
 export const contexts = roleNames.length * 4;
 
-const srcRole = slotOf('src.role');
-const srcOwn = slotOf('src.own');
-const dstOwn = slotOf('dst.own');
-const direction = slotOf('session.direction');
-
 export class Rule {
   readonly definition: RuleDefinition;
   readonly bucket: Bucket;
   /** Words of state for each subject. */
   readonly words: number;
-  /** Test for each stream and context; null: it cannot match there. */
-  readonly tests: readonly (readonly (Test | null)[])[];
+  /** What is left to ask in each stream and context; null: it cannot match there. */
+  readonly wheres: readonly (readonly (Tree | null)[])[];
   /** Seconds in which a recipient counts once for a source; 0: every outcome counts. */
   readonly firstContact: number;
   /** The test of observations that begin a subject's record; null: all do. */
@@ -88,7 +85,7 @@ export class Rule {
     this.clearsAfter = text.clears_after;
     this.samples = text.evidence.samples;
     this.isDiscovery = text.evidence.discovery;
-    this.tests = streams.map((stream) => testsOf(definition, stream, shared.lists));
+    this.wheres = streams.map((stream) => wheresOf(definition, stream));
   }
 
   get id(): string {
@@ -125,22 +122,18 @@ export function rulesOf(
   return [rule, new Rule({ ...definition, grouping: wider }, shared, bucket), ...ways];
 }
 
-function testsOf(
-  definition: RuleDefinition,
-  stream: Stream,
-  lists: ReadonlyMap<string, PrefixList>,
-): (Test | null)[] {
-  const tests: (Test | null)[] = [];
+function wheresOf(definition: RuleDefinition, stream: Stream): (Tree | null)[] {
+  const wheres: (Tree | null)[] = [];
   for (let context = 0; context < contexts; context++) {
     if (!definition.streams.includes(stream) || !isPossible(context)) {
-      tests.push(null);
+      wheres.push(null);
       continue;
     }
     const left = fold(definition.where, knownIn(context));
     const never = left.kind === 'constant' && !left.value;
-    tests.push(never ? null : compile(left, lists));
+    wheres.push(never ? null : left);
   }
-  return tests;
+  return wheres;
 }
 
 /** A stranger's address is not own; a customer's is. A registered server may have either. */
@@ -156,28 +149,32 @@ function knownIn(context: number): Known {
   const src = Math.floor(context / roleNames.length) % 2;
   const dst = Math.floor(context / (2 * roleNames.length));
   return new Map([
-    [srcRole, context % roleNames.length],
-    [srcOwn, src],
-    [dstOwn, dst],
+    [Slot.srcRole, context % roleNames.length],
+    [Slot.srcOwn, src],
+    [Slot.dstOwn, dst],
     // transit, in, out, internal
-    [direction, [dst, 2 + dst][src]!],
+    [Slot.sessionDirection, [dst, 2 + dst][src]!],
   ]);
 }
 
 // long: one case for each type of bucket
 function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
   const { bucket } = definition.text;
-  const test = (path: string): Test =>
-    compile(definition.expressions.get(path) ?? { kind: 'constant', value: true }, shared.lists);
+  const tree = (path: string): Tree =>
+    definition.expressions.get(path) ?? { kind: 'constant', value: true };
+  const test = (path: string): Test => compile(tree(path), shared.lists);
   const slot = (path: string): number => keySlot(definition.counted.get(path));
   const { tallies } = shared;
   switch (bucket.type) {
     case 'trigger':
       return new Trigger({
+        signs: new Asks(
+          (bucket.weights ?? []).map((_, i) => tree(`bucket.weights.${i}.when`)),
+          shared.lists,
+        ),
         weights: (bucket.weights ?? []).map(({ name, add, many }, i) => ({
           name,
           add,
-          when: test(`bucket.weights.${i}.when`),
           ...(many && {
             many: { slot: slot(`bucket.weights.${i}.many.of`), over: many.over },
           }),
@@ -269,8 +266,8 @@ function heavyOf(bucket: BucketOf<'heavy'>): HeavyOptions {
 /** Of an address the hash of it is what is counted. */
 function keySlot(field: Field | undefined): number {
   if (field === undefined) return -1;
-  if (field.name === 'src.ip') return slotOf('src.key');
-  if (field.name === 'dst.ip') return slotOf('dst.key');
+  if (field.name === 'src.ip') return Slot.srcKey;
+  if (field.name === 'dst.ip') return Slot.dstKey;
   return field.slot;
 }
 

@@ -4,11 +4,8 @@
 
 import { ReplyClass } from '../smtp/reply-class.js';
 import type { Facts } from './facts.js';
-import { slotOf } from './fields.js';
+import { Slot } from './fields.js';
 import { headWords, SubjectTable } from './state/subjects.js';
-
-const srcIp = slotOf('src.ip');
-const dstIp = slotOf('dst.ip');
 
 /** Destinations and own servers that are remembered, for each subject of the largest table. */
 const destinationShare = 1 / 4;
@@ -23,7 +20,6 @@ const oblivion = { half_s: 900, refusals: 10, networks: 3 } as const;
 /** Words of a destination: taken, unknown; then of this half and the one before. */
 const D = { taken: 0, unknown: 1, half: 2, takenNow: 3, unknownNow: 4, networks: 5 } as const;
 const destinationWords = 8 + oblivion.networks;
-const srcNetwork = slotOf('src.network');
 
 export class Destinations {
   readonly #table: SubjectTable;
@@ -47,7 +43,7 @@ export class Destinations {
     facts.acceptsAll = false;
     facts.refusesAll = false;
     if (facts.row.rcptCount === 0) return;
-    const at = this.#table.open(keyed(this.#key, facts, dstIp), facts.second) + headWords;
+    const at = this.#table.open(keyed(this.#key, facts, Slot.dstIp), facts.second) + headWords;
     const { words } = this.#table.cells;
     this.#turn(words, at, facts.second);
     facts.acceptsAll = words[at + D.taken]! >= enough && words[at + D.unknown] === 0;
@@ -69,7 +65,7 @@ export class Destinations {
       if (answer !== ReplyClass.unknownUser) continue;
       words[at + D.unknown]!++;
       words[at + D.unknownNow]!++;
-      remember(words, at + D.networks, facts.values[srcNetwork]!);
+      remember(words, at + D.networks, facts.values[Slot.srcNetwork]!);
     }
   }
 
@@ -108,11 +104,14 @@ export class Servers {
 
   /** The address took mail from outside. */
   add(facts: Facts, side: 'src' | 'dst'): void {
-    this.#table.open(keyed(this.#key, facts, side === 'src' ? srcIp : dstIp), facts.second);
+    this.#table.open(
+      keyed(this.#key, facts, side === 'src' ? Slot.srcIp : Slot.dstIp),
+      facts.second,
+    );
   }
 
   has(facts: Facts, side: 'src' | 'dst'): boolean {
-    const at = this.#table.find(keyed(this.#key, facts, side === 'src' ? srcIp : dstIp));
+    const at = this.#table.find(keyed(this.#key, facts, side === 'src' ? Slot.srcIp : Slot.dstIp));
     return at >= 0 && facts.second - this.#table.cells.words[at + 5]! < life_s;
   }
 }

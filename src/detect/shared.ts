@@ -6,7 +6,7 @@ import type { Register } from '../register/register.js';
 import { Label } from '../smtp/label.js';
 import type { Limit } from './bucket/leaky.js';
 import type { Facts } from './facts.js';
-import { slotOf } from './fields.js';
+import { Slot } from './fields.js';
 import type { PrefixList } from './fold.js';
 import type { Shared } from './rule.js';
 import { RecentPairs } from './state/recent.js';
@@ -25,7 +25,6 @@ const faults: Readonly<Record<number, string>> = {
   [CodeState.wrongService]: 'wrong-service',
   [CodeState.foreignSource]: 'foreign-source',
 };
-const bytes = slotOf('mail.bytes');
 
 /** `register` gives the one in force; `subjects` is the room of the largest table. */
 export function sharedOf(
@@ -53,7 +52,7 @@ function labelFault(register: Register, facts: Facts): string {
   const { row, src } = facts;
   if (row.label === Label.none) {
     const entry = register.servers[src.server];
-    return entry?.advertiser === true && facts.values[bytes]! > 0 ? 'missing' : '';
+    return entry?.advertiser === true && facts.values[Slot.mailBytes]! > 0 ? 'missing' : '';
   }
   const codes = facts.labelCodes;
   if (codes === '' || register.codes.entries.length === 0) return '';

@@ -1,12 +1,12 @@
-// What the sensor sees of the traffic: the share of bytes lost on the way to it, the share of
-// connections of which both sides were seen, and how many own customers were active. Guards of
-// policy hang on them. It counts session rows in their order, no further than it is told.
+// What the sensor sees of the traffic: the share of bytes lost on the way to it, the connections of
+// which both sides and the handshake were seen, and how many own customers were active. Detectors
+// tell it of each session before they judge it; guards of policy hang on what it says.
 
-import { At as AtRow, AtSession, RowCursor, RowKind } from '../batch/row.js';
-import { Place, type Register } from '../register/register.js';
+import { AtSession } from '../batch/row.js';
 import { Role } from '../register/server.js';
+import type { Facts } from './facts.js';
 import { hashOf } from './state/subjects.js';
-import { Symmetry } from './symmetry.js';
+import { type Needs, Symmetry } from './symmetry.js';
 
 /** Half of the time that losses are looked back on, seconds; and of that of customers. */
 const loss_s = 150;
@@ -17,8 +17,6 @@ const enough = 20;
 const mapBits = 1 << 20;
 
 export class Vantage {
-  readonly #row = new RowCursor();
-  readonly #place = new Place();
   readonly #symmetry = new Symmetry();
   /** This half and the one before: bytes lost, bytes, sessions. */
   readonly #lost = new Float64Array(6);
@@ -26,25 +24,31 @@ export class Vantage {
   /** Two maps, of this half and of the one before. */
   readonly #maps = [new Int32Array(mapBits / 32), new Int32Array(mapBits / 32)];
   #customersHalf = 0;
-  #counted = 0;
   /** Latest time of a row, microseconds. */
-  latest = 0;
+  latest = 0.5;
   /** Share of packets that the kernel dropped, as the capture tells; 0 for a file. */
   kernelLoss = 0;
 
-  /** Rows to be counted next. */
-  open(area: ArrayBuffer, length: number): void {
-    this.#row.open(area, length);
+  /** A row of this time, microseconds, is looked at. */
+  see(time: number): void {
+    if (time > this.latest) this.latest = time;
   }
 
-  /** Counts until `rows` rows are counted since the start, or the area is at its end. */
-  advance(rows: number, register: Register): void {
-    const row = this.#row;
-    while (this.#counted < rows && row.next()) {
-      this.#counted += 1;
-      if (row.time > this.latest) this.latest = row.time;
-      if (row.kind === RowKind.session) this.#session(register);
-    }
+  /** Counts the session at hand. */
+  session({ row, second, src, handshake }: Facts): void {
+    this.#symmetry.count(second, row.sides, handshake);
+    this.#turnLoss(Math.floor(second / loss_s));
+    this.#lost[0]! += row.gaps;
+    this.#lost[1]! += row.double(AtSession.bytesToServer) + row.double(AtSession.bytesToClient);
+    this.#lost[2]! += 1;
+    this.#turnCustomers(Math.floor(second / customers_s));
+    const { role } = src;
+    if (role !== Role.customerDynamic && role !== Role.customerStatic) return;
+    const isIpv4 = src.customerBits === 32;
+    // Of an IPv6 customer the first 64 bits are enough to tell customers apart, or a few too many.
+    const low = isIpv4 ? src.w3 : 0;
+    const bit = hashOf(src.w0, src.w1, low, isIpv4 ? 4 : 6, 0x6d77) & (mapBits - 1);
+    this.#maps[0]![bit >>> 5]! |= 1 << (bit & 31);
   }
 
   /** Share of bytes that were lost, 0 while too few sessions were seen. */
@@ -61,6 +65,16 @@ export class Vantage {
     return this.#symmetry.both;
   }
 
+  /** So few handshakes are seen that evidence has to do without them. */
+  get isBlind(): boolean {
+    return this.#symmetry.isBlind;
+  }
+
+  /** Whether what a rule needs to see is missing too often. */
+  isDegraded(needs: Needs): boolean {
+    return this.#symmetry.isDegraded(needs, this.loss);
+  }
+
   /**
    * Own customers with a session within the last half to whole hour, by linear counting (Whang,
    * Vander-Zanden and Taylor, 1990).
@@ -73,33 +87,6 @@ export class Vantage {
     }
     const empty = Math.max(1, mapBits - set);
     return Math.round(-mapBits * Math.log(empty / mapBits));
-  }
-
-  #session(register: Register): void {
-    const row = this.#row;
-    const second = Math.floor(row.time / 1e6);
-    this.#symmetry.count(second, row.sides, row.handshake);
-    this.#turnLoss(Math.floor(second / loss_s));
-    this.#lost[0]! += row.gaps;
-    this.#lost[1]! += row.double(AtSession.bytesToServer) + row.double(AtSession.bytesToClient);
-    this.#lost[2]! += 1;
-    this.#turnCustomers(Math.floor(second / customers_s));
-    this.#customer(register);
-  }
-
-  #customer(register: Register): void {
-    const row = this.#row;
-    const at = AtRow.client;
-    const place = this.#place;
-    place.point(row.word(at), row.word(at + 1), row.word(at + 2), row.word(at + 3));
-    register.lookup(place, row.time);
-    const { role } = place;
-    if (role !== Role.customerDynamic && role !== Role.customerStatic) return;
-    const isIpv4 = place.customerBits === 32;
-    // Of an IPv6 customer the first 64 bits are enough to tell customers apart, or a few too many.
-    const low = isIpv4 ? place.w3 : 0;
-    const bit = hashOf(place.w0, place.w1, low, isIpv4 ? 4 : 6, 0x6d77) & (mapBits - 1);
-    this.#maps[0]![bit >>> 5]! |= 1 << (bit & 31);
   }
 
   #turnLoss(half: number): void {

@@ -372,7 +372,7 @@ export class Facts {
    * session; who finds two names of one hash says something of himself alone.
    */
   #hashName(bytes: Uint8Array, from: number, to: number): void {
-    let a = 0x811c9dc5;
+    let a = 0x811c9dc5 | 0;
     let b = 0x2f0b4c47;
     for (let at = from; at < to; at++) {
       const byte = bytes[at]!;

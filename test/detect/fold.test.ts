@@ -3,8 +3,9 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { Asks, asksMax } from '../../src/detect/asks.js';
 import type { Comparison, Tree } from '../../src/detect/expression.js';
-import { fields, valueCount } from '../../src/detect/fields.js';
+import { fields, Slot } from '../../src/detect/fields.js';
 import { compile, fold } from '../../src/detect/fold.js';
 
 const some = ['src.role', 'dst.role', 'src.own', 'dst.port', 'outcome.class'].map(
@@ -68,7 +69,7 @@ it('any part of the fields may be known before', () => {
   const known = fc.tuple(...some.map(() => fc.boolean()));
   fc.assert(
     fc.property(tree, all, known, (one, numbers, knows) => {
-      const values = new Float64Array(valueCount);
+      const values = new Float64Array(Slot.count);
       some.forEach(({ slot }, at) => {
         values[slot] = numbers[at]!;
       });
@@ -82,4 +83,39 @@ it('any part of the fields may be known before', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+it('asked together, expressions say what each says alone', () => {
+  const trees = fc.array(tree, { minLength: 1, maxLength: asksMax });
+  const numbers = fc.tuple(...some.map(() => value));
+  fc.assert(
+    fc.property(trees, numbers, (all, given) => {
+      const values = new Float64Array(Slot.count);
+      some.forEach(({ slot }, at) => {
+        values[slot] = given[at]!;
+      });
+      const asked = new Asks(all, new Map()).ask(values);
+      all.forEach((one, at) => {
+        expect((asked >>> at) & 1).toBe(truth(one, values) ? 1 : 0);
+      });
+    }),
+  );
+});
+
+it('more expressions than have a bit are refused', () => {
+  const all = Array.from({ length: asksMax + 1 }, (): Tree => ({ kind: 'constant', value: true }));
+  expect(() => new Asks(all, new Map())).toThrow(RangeError);
+});
+
+it('fields have their own places among the values, recipients last', () => {
+  const taken = new Map<number, string>();
+  for (const { name, type, slot } of fields.values()) {
+    const words = type === 'address' ? 4 : name === 'rcpt.mailbox' ? 2 : 1;
+    for (let i = 0; i < words; i++) {
+      expect(taken.get(slot + i), `${name} and`).toBeUndefined();
+      taken.set(slot + i, name);
+    }
+  }
+  expect(taken.size).toBe(Slot.count);
+  expect(Math.max(...taken.keys())).toBe(Slot.count - 1);
 });

@@ -17,7 +17,7 @@
 
 import { ReplyClass } from '../../smtp/reply-class.js';
 import type { Facts } from '../facts.js';
-import { slotOf } from '../fields.js';
+import { Slot } from '../fields.js';
 import type { Test } from '../fold.js';
 import { RecentPairs } from '../state/recent.js';
 import { type Cells, hashOf, headWords, SubjectTable } from '../state/subjects.js';
@@ -81,13 +81,6 @@ const domainsAt = pairsAt + setWords;
 const nextAt = domainsAt + setWords;
 const matchedClientsAt = nextAt + setWords;
 const matchedPairsAt = matchedClientsAt + setWords;
-const dstIp = slotOf('dst.ip');
-const dstNetwork = slotOf('dst.network');
-const srcIp = slotOf('src.ip');
-const srcNetwork = slotOf('src.network');
-const mailDomain = slotOf('mail.domain');
-const rcptDomain = slotOf('rcpt.domain');
-const mailBytes = slotOf('mail.bytes');
 
 export class Correlate implements Bucket {
   readonly words = matchedPairsAt + setWords;
@@ -111,11 +104,11 @@ export class Correlate implements Bucket {
   observe(cells: Cells, at: number, facts: Facts): number {
     const { values, second } = facts;
     const { words } = cells;
-    const domain = values[rcptDomain]!;
+    const domain = values[Slot.rcptDomain]!;
     if (domain === 0 || this.#answersFor(facts, domain)) return Verdict.none;
     this.#keep(facts);
     words[at]!++;
-    const network = values[srcNetwork]!;
+    const network = values[Slot.srcNetwork]!;
     const { tallies } = this.#is;
     tallies.add(cells, at + clientsAt, network, second, day_s);
     tallies.add(cells, at + pairsAt, hashOf(network, domain, 0, 0, 0), second, day_s);
@@ -132,11 +125,11 @@ export class Correlate implements Bucket {
 
   /** Whether strangers of enough networks deliver mail for the domain here. */
   #answersFor(facts: Facts, domain: number): boolean {
-    for (let i = 0; i < 4; i++) this.#key[i] = facts.values[dstIp + i]!;
+    for (let i = 0; i < 4; i++) this.#key[i] = facts.values[Slot.dstIp + i]!;
     this.#key[4] = domain;
     const base = this.#hosts.open(this.#key, facts.second) + headWords;
     const { words } = this.#hosts.cells;
-    const network = facts.values[srcNetwork]!;
+    const network = facts.values[Slot.srcNetwork]!;
     for (let i = 0; i < networksOfHost; i++) {
       if (words[base + i] === network) break;
       if (words[base + i] !== 0) continue;
@@ -160,16 +153,16 @@ export class Correlate implements Bucket {
     const leg = this.#next;
     this.#next = (this.#next + legWords) % this.#legs.length;
     const legs = this.#legs;
-    for (let i = 0; i < 4; i++) legs[leg + i] = values[dstIp + i]!;
+    for (let i = 0; i < 4; i++) legs[leg + i] = values[Slot.dstIp + i]!;
     legs[leg + L.key] = serverKey(facts, false);
     legs[leg + L.rcpt] = row.rcptHash(facts.index, 0);
     legs[leg + L.rcpt + 1] = row.rcptHash(facts.index, 1);
     legs[leg + L.messageId] = row.messageId(0);
     legs[leg + L.messageId + 1] = row.messageId(1);
-    legs[leg + L.mailDomain] = values[mailDomain]!;
-    legs[leg + L.rcptDomain] = values[rcptDomain]!;
-    legs[leg + L.network] = values[srcNetwork]!;
-    legs[leg + L.bytes] = Math.min(values[mailBytes]!, 0x7fffffff);
+    legs[leg + L.mailDomain] = values[Slot.mailDomain]!;
+    legs[leg + L.rcptDomain] = values[Slot.rcptDomain]!;
+    legs[leg + L.network] = values[Slot.srcNetwork]!;
+    legs[leg + L.bytes] = Math.min(values[Slot.mailBytes]!, 0x7fffffff);
     legs[leg + L.second] = second;
     legs[leg + L.matched] = 0;
     const life = this.#is.slowSeconds;
@@ -233,10 +226,11 @@ export class Correlate implements Bucket {
     ) {
       score += is.score.message_id;
     }
-    const from = values[mailDomain]!;
+    const from = values[Slot.mailDomain]!;
     if (from !== 0 && from === legs[leg + L.mailDomain]) score += is.score.mail_from_domain;
-    const more = values[mailBytes]! - legs[leg + L.bytes]!;
-    if (values[mailBytes]! > 0 && more >= -sizeLess && more <= sizeMore) score += is.score.size;
+    const more = values[Slot.mailBytes]! - legs[leg + L.bytes]!;
+    if (values[Slot.mailBytes]! > 0 && more >= -sizeLess && more <= sizeMore)
+      score += is.score.size;
     const age = facts.second - legs[leg + L.second]!;
     if (age > is.slowSeconds) return false;
     if (age > is.seconds) score /= 2;
@@ -261,7 +255,7 @@ export class Correlate implements Bucket {
     const domain = legs[leg + L.rcptDomain]!;
     const network = legs[leg + L.network]!;
     add(domainsAt, domain);
-    add(nextAt, facts.values[dstNetwork]!);
+    add(nextAt, facts.values[Slot.dstNetwork]!);
     add(matchedClientsAt, network);
     add(matchedPairsAt, hashOf(network, domain, 0, 0, 0));
     if (words[at + 1]! >= messages && this.#isFan(cells, at, facts.second)) {
@@ -306,7 +300,7 @@ export class Correlate implements Bucket {
 function serverKey(facts: Facts, isClient: boolean): number {
   const place = isClient ? facts.src : facts.dst;
   if (place.server >= 0) return hashOf(place.server, 1, 2, 3, 0);
-  const at = isClient ? srcIp : dstIp;
+  const at = isClient ? Slot.srcIp : Slot.dstIp;
   const { values } = facts;
   return hashOf(values[at]!, values[at + 1]!, values[at + 2]!, values[at + 3]!, 0);
 }

@@ -7,21 +7,22 @@
 //          2 start of the window, second  3 last session counted
 //          4 .. the sets of the signs that count, in the order of the signs
 
+import type { Asks } from '../asks.js';
 import type { Facts } from '../facts.js';
-import type { Test } from '../fold.js';
 import type { Cells } from '../state/subjects.js';
 import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
 
 export interface Weight {
   readonly name: string;
-  readonly when: Test;
   readonly add: number;
-  /** The sign is more than `over` different values of the slot, where `when` holds. */
+  /** The sign is more than `over` different values of the slot, where its expression holds. */
   readonly many?: { readonly slot: number; readonly over: number };
 }
 
 export interface TriggerOptions {
+  /** The expression of each sign, in their order. */
+  readonly signs: Asks;
   /** Signs; empty: every observation counts. */
   readonly weights: readonly Weight[];
   /** The sum that it takes. */
@@ -39,6 +40,8 @@ export class Trigger implements Bucket {
   readonly #is: TriggerOptions;
   /** First word of each sign's set; -1: it has none. */
   readonly #sets: readonly number[];
+  /** Signs that count, one bit each. */
+  readonly #counted: number;
 
   constructor(options: TriggerOptions) {
     this.#is = options;
@@ -49,6 +52,10 @@ export class Trigger implements Bucket {
       return words - setWords;
     });
     this.words = words;
+    this.#counted = options.weights.reduce(
+      (bits, { many }, i) => (many === undefined ? bits : bits | (1 << i)),
+      0,
+    );
   }
 
   observe(cells: Cells, at: number, facts: Facts): number {
@@ -64,9 +71,10 @@ export class Trigger implements Bucket {
       words[at]!++;
       return words[at]! >= is.count ? Verdict.suspected : Verdict.noted;
     }
-    let signs = 0;
-    for (let i = 0; i < is.weights.length; i++) {
-      if (this.#shows(i, cells, at, facts)) signs |= 1 << i;
+    let signs = is.signs.ask(facts.values);
+    for (let left = signs & this.#counted; left !== 0; left &= left - 1) {
+      const sign = 31 - Math.clz32(left & -left);
+      if (!this.#isMany(sign, cells, at, facts)) signs &= ~(1 << sign);
     }
     if (signs === 0) return Verdict.none;
     words[at + 1]! |= signs;
@@ -80,14 +88,13 @@ export class Trigger implements Bucket {
     return enough ? Verdict.suspected : Verdict.noted;
   }
 
-  #shows(i: number, cells: Cells, at: number, facts: Facts): boolean {
+  /** Whether there are enough different things for a sign that counts them. */
+  #isMany(sign: number, cells: Cells, at: number, facts: Facts): boolean {
     const { weights, seconds, tallies } = this.#is;
-    const { when, many } = weights[i]!;
-    if (!when(facts.values)) return false;
-    if (many === undefined) return true;
+    const many = weights[sign]!.many!;
     const value = facts.values[many.slot]! | 0;
     if (value === 0) return false;
-    const set = at + this.#sets[i]!;
+    const set = at + this.#sets[sign]!;
     tallies.add(cells, set, value, facts.second, seconds);
     // A shared address is as many customers as share it.
     const seen = tallies.atLeast(cells, set, facts.second, seconds);

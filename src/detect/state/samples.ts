@@ -5,7 +5,7 @@
 import { replyClassNames } from '../../smtp/reply-class.js';
 import { ipText } from '../address.js';
 import type { Facts } from '../facts.js';
-import { heloNames, slotOf } from '../fields.js';
+import { heloNames, Slot } from '../fields.js';
 import type { Sample } from '../finding.js';
 
 /** Samples of one owner. */
@@ -15,14 +15,6 @@ const sampleWords = 12;
 /** Owner (float64) and number so far come first. */
 const slotHead = 4;
 const slotWords = slotHead + samplesMax * sampleWords;
-
-const srcIp = slotOf('src.ip');
-const dstIp = slotOf('dst.ip');
-const srcPort = slotOf('src.port');
-const dstPort = slotOf('dst.port');
-const helo = slotOf('helo.class');
-const outcomeClass = slotOf('outcome.class');
-const outcomeCode = slotOf('outcome.code');
 
 export class Samples {
   readonly #words: Int32Array;
@@ -60,12 +52,12 @@ export class Samples {
     const { values } = facts;
     this.#doubles[sample >> 1] = facts.time;
     for (let i = 0; i < 4; i++) {
-      words[sample + 2 + i] = values[srcIp + i]!;
-      words[sample + 6 + i] = values[dstIp + i]!;
+      words[sample + 2 + i] = values[Slot.srcIp + i]!;
+      words[sample + 6 + i] = values[Slot.dstIp + i]!;
     }
-    words[sample + 10] = (values[srcPort]! << 16) | values[dstPort]!;
-    const classes = values[helo]! | (values[outcomeClass]! << 8);
-    words[sample + 11] = classes | (values[outcomeCode]! << 16);
+    words[sample + 10] = (values[Slot.srcPort]! << 16) | values[Slot.dstPort]!;
+    const classes = values[Slot.heloClass]! | (values[Slot.outcomeClass]! << 8);
+    words[sample + 11] = classes | (values[Slot.outcomeCode]! << 16);
     return now;
   }
 

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Asks } from '../../../src/detect/asks.js';
 import { Verdict } from '../../../src/detect/bucket/bucket.js';
 import { Cusum } from '../../../src/detect/bucket/cusum.js';
 import { Distinct } from '../../../src/detect/bucket/distinct.js';
@@ -10,17 +11,15 @@ import { Ratio } from '../../../src/detect/bucket/ratio.js';
 import { Sprt, walkOf } from '../../../src/detect/bucket/sprt.js';
 import { Trigger } from '../../../src/detect/bucket/trigger.js';
 import { Facts } from '../../../src/detect/facts.js';
-import { slotOf } from '../../../src/detect/fields.js';
+import { fields, Slot } from '../../../src/detect/fields.js';
 import { RecentPairs } from '../../../src/detect/state/recent.js';
 import { Cells } from '../../../src/detect/state/subjects.js';
 import { Tallies } from '../../../src/detect/state/tally.js';
 import { Random } from '../../../src/lib/random.js';
 
-const bad = slotOf('session.dnsbl');
-const thing = slotOf('dst.key');
-const capped = slotOf('mail.meant');
-const isCapped = (values: Float64Array) => values[capped] !== 0;
-const isBad = (values: Float64Array) => values[bad] !== 0;
+const isBad = (values: Float64Array) => values[Slot.sessionDnsbl] !== 0;
+const signs = new Asks([{ kind: 'flag', field: fields.get('session.dnsbl')! }], new Map());
+const isCapped = (values: Float64Array) => values[Slot.mailMeant] !== 0;
 const roles = 7;
 const same = <T>(value: T) => Array.from({ length: roles }, () => value);
 
@@ -38,8 +37,8 @@ class Now extends Facts {
   }
 
   set(isBadOne: boolean, session: number, thingOf = 1): this {
-    this.values[bad] = isBadOne ? 1 : 0;
-    this.values[thing] = thingOf;
+    this.values[Slot.sessionDnsbl] = isBadOne ? 1 : 0;
+    this.values[Slot.dstKey] = thingOf;
     this.flowLow = session;
     return this;
   }
@@ -114,7 +113,7 @@ describe('sprt', () => {
   });
 
   it('waits for as many different things as its guard asks for', () => {
-    const guard = { slot: thing, atLeast: same(5), seconds: 3600 };
+    const guard = { slot: Slot.dstKey, atLeast: same(5), seconds: 3600 };
     const cells = new Cells(64, 0);
     const now = new Now();
     const bucket = sprt(0, { guard });
@@ -150,10 +149,15 @@ describe('leaky', () => {
       fc.property(gaps, fc.integer({ min: 1, max: 50 }), (order, burst) => {
         const cells = new Cells(64, 0);
         const now = new Now();
-        const cost = slotOf('mail.cost');
         const limits = same({ rate: 36, burst });
         const tallies = new Tallies(1, 1);
-        const bucket = new Leaky({ limits, costSlot: cost, and: null, declared: null, tallies });
+        const bucket = new Leaky({
+          limits,
+          costSlot: Slot.mailCost,
+          and: null,
+          declared: null,
+          tallies,
+        });
         let level = 0;
         let second = 1_700_000_000;
         for (const [later, amount] of order) {
@@ -162,7 +166,7 @@ describe('leaky', () => {
           level = Math.max(0, level - later / 100);
           const fits = level + amount <= burst + 1e-6;
           if (fits) level += amount;
-          now.at(second).values[cost] = amount;
+          now.at(second).values[Slot.mailCost] = amount;
           expect(bucket.observe(cells, 0, now) < Verdict.suspected).toBe(fits);
         }
       }),
@@ -212,7 +216,7 @@ describe('ratio with a session cap', () => {
         let hits = 0;
         let misses = 0;
         for (const [session, isBadOne, isCappedOne] of moves) {
-          now.set(isBadOne, session).values[capped] = isCappedOne ? 1 : 0;
+          now.set(isBadOne, session).values[Slot.mailMeant] = isCappedOne ? 1 : 0;
           const fires = bucket.observe(cells, 0, now) >= Verdict.suspected;
           const before = seen.get(session) ?? 0;
           const counts = !isCappedOne || before < outcomes;
@@ -234,7 +238,7 @@ describe('distinct', () => {
     });
     fc.assert(
       fc.property(order, fc.integer({ min: 1, max: 8 }), (moves, over) => {
-        const limit = { slot: thing, seconds: 100, over, times: same(1) };
+        const limit = { slot: Slot.dstKey, seconds: 100, over, times: same(1) };
         const bucket = new Distinct({ ...limit, tallies: new Tallies(64, 64) });
         const cells = new Cells(64, 0);
         const now = new Now();
@@ -252,7 +256,7 @@ describe('distinct', () => {
   });
 
   it('a shared address has as many times the limit as customers', () => {
-    const limit = { slot: thing, seconds: 100, over: 2, times: same(1) };
+    const limit = { slot: Slot.dstKey, seconds: 100, over: 2, times: same(1) };
     const bucket = new Distinct({ ...limit, tallies: new Tallies(64, 64) });
     const cells = new Cells(64, 0);
     const now = new Now();
@@ -265,9 +269,9 @@ describe('distinct', () => {
 
 describe('trigger', () => {
   it('a sign counts once, however often it shows', () => {
-    const weights = [{ name: 'sign', when: isBad, add: 2 }];
+    const weights = [{ name: 'sign', add: 2 }];
     const tallies = new Tallies(64, 64);
-    const bucket = new Trigger({ weights, over: 3, count: 1, seconds: 3600, tallies });
+    const bucket = new Trigger({ signs, weights, over: 3, count: 1, seconds: 3600, tallies });
     const cells = new Cells(64, 0);
     const now = new Now();
     for (let n = 1; n < 50; n++)
@@ -279,10 +283,10 @@ describe('trigger', () => {
     const things = fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 120 });
     fc.assert(
       fc.property(things, fc.constantFrom(1, 2, 16), (seen, customers) => {
-        const many = { slot: thing, over: 2 };
-        const weights = [{ name: 'names', when: isBad, add: 3, many }];
+        const many = { slot: Slot.dstKey, over: 2 };
+        const weights = [{ name: 'names', add: 3, many }];
         const tallies = new Tallies(64, 64);
-        const bucket = new Trigger({ weights, over: 3, count: 1, seconds: 3600, tallies });
+        const bucket = new Trigger({ signs, weights, over: 3, count: 1, seconds: 3600, tallies });
         const cells = new Cells(64, 0);
         const now = new Now();
         now.src.cgnat = customers;
