@@ -42,6 +42,7 @@ export const claims: Readonly<Record<string, Claim>> = {
   'core.rcpt-failure-sprt': {
     finds: ['bot-fast', 'bot-slow', 'bot-postfix', 'bot-hidden', 'bot-foreign'],
   },
+  'core.stranger-refused': { finds: ['bot-foreign'] },
   'core.harvest': { finds: ['harvester'] },
   'core.rcpt-fanout': { finds: ['bot-fast', 'bot-clean-list', 'bot-postfix'] },
   'core.submission-fanout': { finds: ['bot-submission'] },

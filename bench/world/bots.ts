@@ -190,11 +190,12 @@ export function harvester(scene: Scene, address: string, own: boolean): Actor {
   const gap = rng.spread(2, 20) * second;
   const target = own ? domain.name : 'isp.example';
   const found = rng.spread(0.01, 0.12);
+  const from = rng.chance(0.5) ? '' : `${person(rng)}@corp.example`;
   const talks = function* () {
     let at = rng.float() * Math.max(0, length - (names / each) * gap);
     for (let n = 0; n < names && at < length; n += each) {
       const mail = mailOf(rng, {
-        from: '',
+        from,
         domain: target,
         recipients: Array.from({ length: Math.min(each, names - n) }, (_, i) => guess(n + i)),
         answer: () => (rng.chance(found) ? 'ok' : 'unknown'),

@@ -193,7 +193,10 @@ export function newsletter(scene: Scene, place: Place, stale: boolean): Actor {
   };
 }
 
-/** A mailing list: what one member writes goes to all, the addresses of a domain in one session. */
+/**
+ * A mailing list: what one member writes goes to all, the addresses of a domain in one session, or
+ * in several where its mail server sends to so many at once.
+ */
 export function mailingList(scene: Scene, place: Place): Actor {
   const { rng, ground, length, spread } = scene;
   const register = entered(scene, place);
@@ -212,6 +215,7 @@ export function mailingList(scene: Scene, place: Place): Actor {
   }
   const gone = rng.share(0.05);
   const together = rng.spread(...spread.together);
+  const most = rng.pick([20, 50, 500]);
   const talks = function* () {
     let at = 0;
     for (const start of arrivals(rng, rng.spread(0.3, 3), length)) {
@@ -219,15 +223,17 @@ export function mailingList(scene: Scene, place: Place): Actor {
       at = Math.max(at, start);
       for (const [domain, names] of byDomain) {
         const fate = fates(rng, names.length, gone, together);
-        at += rng.exponential(0.4 * second);
-        const mail = mailOf(rng, {
-          from: `list-bounces+${rng.int(9999)}@lists.${place.domain}`,
-          domain: domain.name,
-          recipients: names,
-          answer: (_, n) => fate[n]!,
-          letter: common,
-        });
-        yield self.to(domain, at, [mail]);
+        for (let first = 0; first < names.length; first += most) {
+          at += rng.exponential(0.4 * second);
+          const mail = mailOf(rng, {
+            from: `list-bounces+${rng.int(9999)}@lists.${place.domain}`,
+            domain: domain.name,
+            recipients: names.slice(first, first + most),
+            answer: (_, n) => fate[first + n]!,
+            letter: common,
+          });
+          yield self.to(domain, at, [mail]);
+        }
       }
     }
   };
