@@ -61,7 +61,7 @@ it('are what the types of the SDK allow, and the schema refuses what they do not
     const query = { ...panel.targets![0]!, expr: 7 };
     expect(isBoard({ ...board, panels: [{ ...panel, targets: [query] }] })).toBe(false);
   }
-}, 60_000);
+}, 120_000);
 
 describe.each(boards)('$uid', ({ panels, links, templating }) => {
   const asking = panels.filter(({ type }) => type !== 'row' && type !== 'text');
