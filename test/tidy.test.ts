@@ -45,7 +45,7 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
   notify: [],
   // These stand behind the block list, and read rows as they leave the packet plane.
   record: ['block', 'batch'],
-  metrics: ['block', 'batch'],
+  metrics: ['block', 'batch', 'decide', 'register', 'smtp'],
   // A row carries labels and anomalies as numbers; their words are in smtp.
   output: ['block', 'decide', 'detect', 'batch', 'smtp'],
 };

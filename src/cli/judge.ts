@@ -82,7 +82,7 @@ export class Judge implements RowSink {
   }
 
   stats(): JudgeStats {
-    const { counters, guards, open } = this.#policy;
+    const { counters, guards, open, isHeld } = this.#policy;
     const detectors = this.#detectors;
     const tables = detectors.tables();
     const idsOf = (rules: readonly { id: string }[]) => [...new Set(rules.map(({ id }) => id))];
@@ -102,7 +102,7 @@ export class Judge implements RowSink {
         loss: this.#detectors.vantage.loss,
         customers: this.#detectors.vantage.customers,
       },
-      decide: { ...counters, open: open.length, guards },
+      decide: { ...counters, open: open.length, breaker_open: isHeld ? 1 : 0, guards },
     };
   }
 

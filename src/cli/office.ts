@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { RowSink } from '../batch/row.js';
 import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
+import { Tally } from '../metrics/tally.js';
 import type { Stats } from '../output/stats.js';
 import { alertFields, decisionFields } from '../output/verdict.js';
 import type { LookupDesk } from '../serve/lookup/desk.js';
@@ -22,6 +23,23 @@ export interface Events extends RowSink, AlertSink, DecisionSink {
   flush(): void;
   stats(stats: Stats, micros: number): void;
 }
+
+/** What a question to the DNSBL can meet with, and one to the policy server (lookup/figures.ts). */
+const dnsblAnswers = [
+  'blocked',
+  'limited',
+  'unlisted',
+  'about_zone',
+  'no_data',
+  'outside',
+  'malformed',
+  'not_supported',
+  'stale',
+  'rate_truncated',
+  'rate_dropped',
+  'dropped',
+];
+const policyAnswers = ['passed', 'deferred', 'rejected', 'stale', 'malformed', 'oversize'];
 
 export interface OfficeOptions {
   readonly law: Law;
@@ -46,12 +64,14 @@ export class Office implements RowSink, AlertSink, DecisionSink {
   readonly #notices: Notices;
   readonly #firstSeen: FirstSeen | null;
   readonly #judge: Judge;
+  readonly #tally: Tally;
   #now = 0;
 
   constructor(options: OfficeOptions) {
     const { law, log, observe } = options;
     const { config } = law;
     this.#options = options;
+    this.#tally = new Tally(law);
     this.#notices = new Notices(config, (receiver, message) =>
       log.warn({ receiver }, `${receiver} ${message}`),
     );
@@ -73,6 +93,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
 
   rows(area: ArrayBuffer, length: number): void {
     this.#judge.rows(area, length);
+    this.#tally.rows(area, length);
     this.#options.enforcement?.rows(area, length);
     this.#options.events.rows(area, length);
   }
@@ -82,6 +103,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     events.alert(alert);
     log.warn({ ...alertFields({ ...alert, samples: [] }) }, alert.rule.title);
     this.#notices.alert(alert);
+    this.#tally.alert(alert);
     this.#options.publication?.alert(alert);
   }
 
@@ -90,6 +112,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     events.decision(decision);
     log.info({ ...decisionFields(decision) }, `${decision.action} ${decision.state}`);
     this.#notices.decision(decision);
+    this.#tally.decision(decision);
     this.#options.listing?.decision(decision);
   }
 
@@ -106,20 +129,29 @@ export class Office implements RowSink, AlertSink, DecisionSink {
    * a person adds on a quiet tap would end before its time, or never.
    */
   #keepTime(): void {
-    const { listing, enforcement, observe } = this.#options;
-    const time = observe ? Math.max(this.#now, Date.now() * 1000) : this.#now;
+    const { listing, enforcement } = this.#options;
+    const time = this.#time;
     listing?.tick(time);
     enforcement?.tick(time);
+  }
+
+  get #time(): number {
+    return this.#options.observe ? Math.max(this.#now, Date.now() * 1000) : this.#now;
   }
 
   stats(stats: Stats, micros: number): void {
     this.#options.events.stats(this.#figures(stats), micros);
   }
 
-  /** The same for the metrics, and who fetched the list. */
+  /** The same for the metrics, and what is counted for them alone. */
   figures(stats: Stats): object {
-    const consumers = this.#options.publication?.consumers();
-    return { ...this.#figures(stats), ...(consumers !== undefined && { consumers }) };
+    const { publication, lookup } = this.#options;
+    return {
+      ...this.#figures(stats),
+      ...publication?.figures(),
+      ...(lookup !== undefined && { answers: answersOf(lookup) }),
+      ...this.#tally.figures(this.#time),
+    };
   }
 
   #figures(stats: Stats): Stats {
@@ -146,6 +178,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     try {
       const law = await reload();
       this.#judge.use(law, this.#now);
+      this.#tally.use(law);
       await this.#options.listing?.use(law);
       this.#options.events.flush();
       this.#enact(law);
@@ -183,4 +216,17 @@ export class Office implements RowSink, AlertSink, DecisionSink {
       log.info({ until: date }, 'rules that are new here only observe until then');
     }
   }
+}
+
+/** What was answered by DNS and by the policy server, by kind of answer. */
+function answersOf(lookup: LookupDesk): object {
+  const kinds = (prefix: string, names: readonly string[]) => {
+    const figures = lookup.figures() as Readonly<Record<string, number>>;
+    return Object.fromEntries(names.map((name) => [name, figures[`${prefix}_${name}`] ?? 0]));
+  };
+  return {
+    dnsbl: kinds('dns', dnsblAnswers),
+    policy: kinds('policy', policyAnswers),
+    dnsbl_took: lookup.answerTimes,
+  };
 }

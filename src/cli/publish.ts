@@ -110,14 +110,25 @@ export class Publication {
     return { ...counters, ...visitors.counters, documents: { ...printed, bytes, held: trips } };
   }
 
-  /** How far each consumer is, by its name in the file of tokens; for the metrics. */
-  consumers(): object {
-    const { list, visitors } = this.#server.served;
-    return Object.fromEntries(
-      visitors.all.map(({ name, requests, revision }) => {
-        return [name, { requests, behind: revision === null ? null : list.revision - revision }];
-      }),
-    );
+  /**
+   * For the metrics: responses, how long changes wait, and how far each consumer is, by its name in
+   * the file of tokens.
+   */
+  figures(): object {
+    const { list, visitors, responses } = this.#server.served;
+    const consumers = visitors.all.map(({ name, requests, revision, fetched }) => {
+      const behind = revision === null ? null : list.revision - revision;
+      const age_s = fetched === null ? null : Math.max(0, list.now - fetched) / 1e6;
+      return [name, { requests, behind, age_s }];
+    });
+    return {
+      responses: { status: responses.status, took: responses.took.figures },
+      publishing: {
+        delay: this.#press.delays.figures,
+        held: this.#press.heldFrom === null ? 0 : 1,
+      },
+      consumers: Object.fromEntries(consumers),
+    };
   }
 
   async close(): Promise<void> {

@@ -107,6 +107,11 @@ export class Policy implements FindingSink {
     return this.#sources.open.map((source) => source.entry!);
   }
 
+  /** The circuit breaker is open: no new block is published. */
+  get isHeld(): boolean {
+    return this.#breaker.open(this.#now);
+  }
+
   /**
    * Takes another register, mode or address plan. Entries about sources that nothing may happen to
    * any more are released at once.

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ListChange } from '../block/entry.js';
 import type { Snapshot } from '../block/rows.js';
+import { Histogram } from '../lib/histogram.js';
 import { GrowthGuard } from './guard.js';
 import type { PressAnswer, PressWord } from './press-thread.js';
 import type { Order, Printed } from './print.js';
@@ -76,6 +77,8 @@ const patience_ms = 1500;
 /** A version that took long to print stands at least this many times as long. */
 const restFactor = 3;
 const long_ms = 100;
+/** How long changes waited for the first document that has them; consumers come every few minutes. */
+const delayBounds_s = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
 /** Documents that are kept: their number and their bytes. */
 const documentsMax = 128;
 const bytesMax = 512 * 1024 ** 2;
@@ -96,6 +99,10 @@ export class Press {
   /** Entries as the changes add up, and the revision of that sum. */
   #counted: { count: number; revision: number };
   #took_ms = 0;
+  /** Since when a change waits that no document has yet, on the process's own clock; null: none. */
+  #waiting: { readonly revision: number; readonly since: number } | null = null;
+  /** Seconds from a change of the list to the first document that was printed with it. */
+  readonly delays = new Histogram(delayBounds_s);
   #closed = false;
   readonly counters = { printed: 0, failed: 0, stale: 0, unaccounted: 0 };
 
@@ -170,6 +177,7 @@ export class Press {
       if (kind === 'added') this.#counted.count += 1;
       if (kind === 'removed') this.#counted.count -= 1;
       this.#counted.revision = revision;
+      this.#waiting ??= { revision, since: performance.now() };
     }
   }
 
@@ -278,6 +286,10 @@ export class Press {
       expires,
     };
     this.counters.printed += 1;
+    if (this.#waiting !== null && this.#waiting.revision <= revision) {
+      this.delays.observe((performance.now() - this.#waiting.since) / 1000);
+      this.#waiting = null;
+    }
     this.#keep(job.key, document);
     job.resolve(document);
   }

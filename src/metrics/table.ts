@@ -7,7 +7,7 @@
 // the file of tokens): never an address, a mailbox or a domain.
 
 export interface Metric {
-  readonly type: 'counter' | 'gauge';
+  readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   /** Path in the figures, with `*` for each key of an object; each star has its label. */
   readonly at: string;
@@ -20,6 +20,9 @@ const counter = <const L extends readonly string[]>(at: string, help: string, ..
   ({ type: 'counter', help, at, labels }) as const;
 const gauge = <const L extends readonly string[]>(at: string, help: string, ...labels: L) =>
   ({ type: 'gauge', help, at, labels }) as const;
+/** Figures of `lib/histogram.ts`, in base units. */
+const histogram = (at: string, help: string) =>
+  ({ type: 'histogram', help, at, labels: [] }) as const;
 /** Milliseconds, told as seconds. */
 const seconds = (at: string, help: string, ...labels: string[]) =>
   ({ type: 'gauge', help, at, labels, scale: 1e-3 }) as const;
@@ -108,6 +111,35 @@ const line = {
   ),
   mailweir_smtp_sessions_total: counter('sessions', 'SMTP sessions read.'),
   mailweir_smtp_transactions_total: counter('transactions', 'SMTP transactions read.'),
+  mailweir_smtp_anomalies_total: counter(
+    'mail.anomalies.*',
+    'Oddities of the dialogue, by kind.',
+    'anomaly',
+  ),
+  mailweir_mail_transactions_total: counter(
+    'mail.transactions.*.*',
+    'SMTP transactions by direction, as seen from the own networks, and outcome.',
+    'direction',
+    'outcome',
+  ),
+  mailweir_mail_recipients_total: counter(
+    'mail.recipients.*.*',
+    'Recipients by direction and by what the reply says; none: the reply was not seen whole.',
+    'direction',
+    'reply',
+  ),
+  mailweir_mail_sessions_total: counter(
+    'mail.sessions.*.*',
+    'SMTP sessions by direction and by how TLS began, if it did.',
+    'direction',
+    'tls',
+  ),
+  mailweir_mail_attempts_total: counter(
+    'mail.attempts.*.*',
+    'Connections to mail ports that never opened, by direction and by what answered the SYN.',
+    'direction',
+    'answer',
+  ),
   mailweir_rows_dropped_total: counter(
     'rows_dropped',
     'Transactions and sessions that were read but could not be handed on.',
@@ -155,6 +187,39 @@ const judgement = {
   mailweir_decide_breaker_trips_total: counter(
     'decide.breaker_trips',
     'Times that the circuit breaker opened.',
+  ),
+  mailweir_decide_breaker_open: gauge(
+    'decide.breaker_open',
+    '1 while the circuit breaker is open and no new block is published.',
+  ),
+  mailweir_decide_entries: gauge(
+    'verdicts.open.*.*',
+    'Decisions in force since the start, by action and mode; what only observes is not published.',
+    'action',
+    'mode',
+  ),
+  mailweir_decide_changes_total: counter(
+    'verdicts.decisions.*.*.*',
+    'Changes of decisions, by action, role of the source, and what happened.',
+    'action',
+    'role',
+    'state',
+  ),
+  mailweir_decide_rule_entries_total: counter(
+    'verdicts.rules.*.*',
+    'Limits and blocks decided, by the rule that decided and action.',
+    'rule',
+    'action',
+  ),
+  mailweir_decide_rule_alerts_total: counter(
+    'verdicts.alerts.*.*',
+    'Alerts raised, by rule and severity.',
+    'rule',
+    'severity',
+  ),
+  mailweir_decide_time_to_decision_seconds: histogram(
+    'verdicts.time_to_decision',
+    'Time from the first finding about a source to its limit or block, by packet time.',
   ),
   mailweir_decide_open: gauge('decide.open', 'Decisions in force.'),
   mailweir_decide_guarded_total: counter(
@@ -228,6 +293,15 @@ const service = {
   mailweir_http_unchanged_total: counter('http.unchanged', 'Requests answered with 304.'),
   mailweir_http_refused_total: counter('http.refused', 'Requests answered with 4xx.'),
   mailweir_http_failed_total: counter('http.failed', 'Requests answered with 5xx.'),
+  mailweir_http_responses_total: counter(
+    'responses.status.*',
+    'Responses by class of their status.',
+    'status',
+  ),
+  mailweir_http_response_seconds: histogram(
+    'responses.took',
+    'Time from a request to its response; streams are left out.',
+  ),
   mailweir_http_dropped_total: counter('http.dropped', 'Connections that asked nothing whole.'),
   mailweir_http_refused_token_total: counter(
     'http.refused_token',
@@ -247,6 +321,23 @@ const service = {
     'http.documents.held',
     'Times that a list which changed too much was held back.',
   ),
+  mailweir_documents_held: gauge(
+    'publishing.held',
+    '1 while a list that changed too much is held back and waits for a person.',
+  ),
+  mailweir_documents_unaccounted_total: counter(
+    'http.documents.unaccounted',
+    'Times that the list had lost entries of which no change tells; it was not published.',
+  ),
+  mailweir_documents_delay_seconds: histogram(
+    'publishing.delay',
+    'Time from a change of the list to the first document with it, printed when somebody asks.',
+  ),
+  mailweir_consumer_fetch_age_seconds: gauge(
+    'consumers.*.age_s',
+    'Time since a consumer last fetched the list or its changes, by the clock of the list.',
+    'consumer',
+  ),
   mailweir_consumer_behind_revisions: gauge(
     'consumers.*.behind',
     'Revisions that a consumer is behind the list.',
@@ -262,6 +353,20 @@ const service = {
   mailweir_dnsbl_blocked_total: counter('lookup.dns_blocked', 'Questions about a blocked address.'),
   mailweir_dnsbl_stale_total: counter('lookup.dns_stale', 'Questions after the list had died.'),
   mailweir_dnsbl_dropped_total: counter('lookup.dns_dropped', 'Messages that were no question.'),
+  mailweir_dnsbl_answers_total: counter(
+    'answers.dnsbl.*',
+    'DNSBL questions by what they met with.',
+    'answer',
+  ),
+  mailweir_dnsbl_answer_seconds: histogram(
+    'answers.dnsbl_took',
+    'Time that answers by UDP took in the lookup thread; every sixteenth is measured.',
+  ),
+  mailweir_policy_answers_total: counter(
+    'answers.policy.*',
+    'Questions to the policy server by what they met with.',
+    'answer',
+  ),
   mailweir_policy_requests_total: counter('lookup.policy_requests', 'Questions of mail servers.'),
   mailweir_policy_rejected_total: counter('lookup.policy_rejected', 'Clients to be rejected.'),
   mailweir_policy_deferred_total: counter('lookup.policy_deferred', 'Clients told to wait.'),
@@ -272,10 +377,47 @@ const service = {
   mailweir_lookup_restarts_total: counter('lookup.restarts', 'Lookup threads started again.'),
   mailweir_notify_sent_total: counter('notify.*.sent', 'Messages sent.', 'receiver'),
   mailweir_notify_dropped_total: counter('notify.*.dropped', 'Messages dropped.', 'receiver'),
+  mailweir_notify_refused_total: counter(
+    'notify.*.refused',
+    'Messages that the receiver refused for good.',
+    'receiver',
+  ),
+  mailweir_notify_failures_total: counter(
+    'notify.*.failures',
+    'Times that sending failed and is tried again.',
+    'receiver',
+  ),
   mailweir_notify_waiting: gauge('notify.*.waiting', 'Messages that wait.', 'receiver'),
 } satisfies Record<string, Metric>;
 
-export const metrics = { ...capture, ...line, ...judgement, ...list, ...service };
+const register = {
+  mailweir_register_entries: gauge('register.entries.*', 'Entries by register.', 'register'),
+  mailweir_register_ending: gauge(
+    'register.ending.*.*',
+    'Entries that end within so many days, by register.',
+    'register',
+    'within',
+  ),
+  mailweir_register_clocks: gauge(
+    'register.clocks.*',
+    'What the clocks of the register find late or due, by name as in `mailweir register lint`.',
+    'clock',
+  ),
+} satisfies Record<string, Metric>;
+
+const self = {
+  mailweir_scrape_seconds: histogram('scrape', 'Time that earlier scrapes took.'),
+} satisfies Record<string, Metric>;
+
+export const metrics = {
+  ...capture,
+  ...line,
+  ...judgement,
+  ...list,
+  ...service,
+  ...register,
+  ...self,
+};
 
 /** The reference as a Markdown table; README.md has it, and a test keeps it true. */
 export function reference(): string {
@@ -294,6 +436,7 @@ type Table = typeof metrics;
 type NamesOf<Type> = { [N in MetricName]: Table[N]['type'] extends Type ? N : never }[MetricName];
 export type CounterName = NamesOf<'counter'>;
 export type GaugeName = NamesOf<'gauge'>;
+export type HistogramName = NamesOf<'histogram'>;
 
 /** Labels that a metric has; all have `sensor`, and `site` where one is configured. */
 export type LabelOf<N extends MetricName> = Table[N]['labels'][number] | 'sensor' | 'site';

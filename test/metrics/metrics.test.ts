@@ -25,7 +25,7 @@ function complaints(text: string): string {
 /** Figures with `width` values at every star: as many series as there can be. */
 function figuresFor(width: number): Record<string, unknown> {
   const figures: Record<string, unknown> = {};
-  for (const [index, [, { at }]] of table.entries()) {
+  for (const [index, [, { at, type }]] of table.entries()) {
     let places: Record<string, unknown>[] = [figures];
     const path = at.split('.');
     const last = path.pop()!;
@@ -37,7 +37,8 @@ function figuresFor(width: number): Record<string, unknown> {
         }),
       );
     }
-    for (const place of places) for (const key of keysOf(last, width)) place[key] = index;
+    const value = type === 'histogram' ? { bounds: [1], counts: [index, 1], sum: index } : index;
+    for (const place of places) for (const key of keysOf(last, width)) place[key] = value;
   }
   return figures;
 }
@@ -47,7 +48,10 @@ function keysOf(step: string, width: number): string[] {
 }
 
 const about = { version: '1.2.3', sensor: 'north' };
-const names = (text: string) => new Set(text.match(/^mailweir_\w+/gm));
+const series = (text: string) => new Set(text.match(/^mailweir_\w+/gm));
+/** What the text has of a metric. */
+const partsOf = ([name, { type }]: [string, Metric]) =>
+  type === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name];
 
 describe('the table', () => {
   it('names by the rules: base units, _total for what only grows, a label for each star', () => {
@@ -56,10 +60,15 @@ describe('the table', () => {
       expect(name).toMatch(/^mailweir_[a-z_]+$/);
       expect(name).not.toMatch(/_(ms|micros|kb|percent)(_|$)/);
       expect(at.split('*').length - 1, name).toBe(labels.length);
-      expect(help, name).toMatch(/^[A-Z].*\.$/);
+      expect(help, name).toMatch(/^[A-Z1].*\.$/);
+      if (type === 'histogram') expect(name).toMatch(/_seconds$/);
     }
     const words = new Set(table.flatMap(([, { labels = [] }]) => labels));
-    const known = ['worker', 'reason', 'fact', 'what', 'guard', 'state', 'consumer', 'receiver'];
+    const known = [
+      ...['worker', 'reason', 'fact', 'what', 'guard', 'state', 'consumer', 'receiver', 'rule'],
+      ...['severity', 'action', 'role', 'mode', 'direction', 'outcome', 'reply', 'tls', 'answer'],
+      ...['anomaly', 'status', 'register', 'within', 'clock'],
+    ];
     expect([...words].sort()).toEqual(known.sort());
   });
 
@@ -72,11 +81,25 @@ describe('the table', () => {
 describe('the text', () => {
   it('has every metric with the value of its figure, in base units', async () => {
     const { text } = await new Metrics(() => figuresFor(2), about).scrape('');
-    expect(names(text)).toEqual(new Set(['mailweir_build_info', ...table.map(([name]) => name)]));
-    for (const [index, [name, { scale = 1 }]] of table.entries()) {
+    expect(series(text)).toEqual(new Set(['mailweir_build_info', ...table.flatMap(partsOf)]));
+    for (const [index, [name, { scale = 1, type }]] of table.entries()) {
+      if (type === 'histogram') continue;
       const [, value] = new RegExp(`^${name}\\{.*\\} (\\S+)$`, 'm').exec(text)!;
       expect(Number(value), name).toBeCloseTo(index * scale, 9);
     }
+  });
+
+  it('a histogram adds up its buckets, and ends with all of them', async () => {
+    const took = { bounds: [0.1, 0.5], counts: [3, 0, 2], sum: 7.5 };
+    const { text } = await new Metrics(() => ({ responses: { took } }), about).scrape('');
+    const lines = text.split('\n').filter((line) => line.startsWith('mailweir_http_response'));
+    expect(lines).toEqual([
+      'mailweir_http_response_seconds_bucket{le="0.1",sensor="north"} 3',
+      'mailweir_http_response_seconds_bucket{le="0.5",sensor="north"} 3',
+      'mailweir_http_response_seconds_bucket{le="+Inf",sensor="north"} 5',
+      'mailweir_http_response_seconds_sum{sensor="north"} 7.5',
+      'mailweir_http_response_seconds_count{sensor="north"} 5',
+    ]);
   });
 
   it('what there is no figure for has no series; a value that is gone goes', async () => {
@@ -86,7 +109,8 @@ describe('the text', () => {
     expect(first).toContain('mailweir_decode_skipped_total{reason="arp",sensor="north"} 3');
     figures = { packets: 8, skipped: {} };
     const { text } = await scraped.scrape('');
-    const series = text.split('\n').filter((line) => line.startsWith('mailweir_'));
+    const isOurs = (line: string) => /^mailweir_(?!scrape)/.test(line);
+    const series = text.split('\n').filter(isOurs);
     expect(series).toEqual([
       'mailweir_build_info{version="1.2.3",sensor="north"} 1',
       'mailweir_capture_packets_total{sensor="north"} 8',
@@ -106,7 +130,12 @@ describe('the text', () => {
     expect(open.type).toContain('application/openmetrics-text');
     expect(open.text).toMatch(/# TYPE mailweir_capture_packets counter\n/);
     expect(open.text.endsWith('# EOF\n')).toBe(true);
-    expect((await scraped.scrape('*/*')).type).toMatch(/^text\/plain/);
+    const plain = await scraped.scrape('*/*');
+    expect(plain.type).toMatch(/^text\/plain/);
+    // Who asked before does not matter.
+    expect(plain.text).toMatch(/# TYPE mailweir_capture_packets_total counter\n/);
+    expect(plain.text).toMatch(/^process_cpu_seconds_total\{/m);
+    expect(open.text).toMatch(/^process_cpu_seconds_total\{/m);
   });
 
   it('however many keys there are, the number of series has a limit', async () => {

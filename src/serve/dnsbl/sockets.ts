@@ -5,7 +5,8 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { lookup } from 'node:dns';
 import { once } from 'node:events';
 import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
-import { slotOf } from '../lookup/figures.js';
+import type { Histogram } from '../../lib/histogram.js';
+import { answerTimes, slotOf } from '../lookup/figures.js';
 import type { Answerer } from './answer.js';
 import { headerBytes } from './query.js';
 import type { SourceRate } from './rate.js';
@@ -19,6 +20,8 @@ export interface Listener {
 const receiveBytes = 4 * 1024 * 1024;
 /** Answers that wait because the socket is full; more are dropped and counted. */
 const unsentMax = 1000;
+/** One answer of so many is timed, less one: a clock costs as much as a look-up. */
+const timed = 15;
 /** Every second answer over the rate says: come by TCP. BIND calls it slip. */
 const slip = 2;
 const connectionsMax = 256;
@@ -47,12 +50,15 @@ export class DnsSockets {
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
   readonly #connections = new Set<Socket>();
+  readonly #took: Histogram;
+  #datagrams = 0;
   #over = 0;
 
   constructor(listener: Listener, answerer: Answerer, rate: SourceRate, figures: Float64Array) {
     this.#answerer = answerer;
     this.#rate = rate;
     this.#figures = figures;
+    this.#took = answerTimes(figures);
     this.#udp = createSocket({
       type: isIPv6(listener.host) ? 'udp6' : 'udp4',
       recvBufferSize: receiveBytes,
@@ -108,6 +114,8 @@ export class DnsSockets {
     const answer = Buffer.allocUnsafe(length);
     this.#answerer.out.copy(answer, 0, 0, length);
     this.#udp.send(answer, port, address);
+    this.#datagrams += 1;
+    if ((this.#datagrams & timed) === 0) this.#took.observe((performance.now() - clock) / 1000);
   }
 
   #overRate(message: Buffer): number {

@@ -9,6 +9,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify';
 import type { BlockList } from '../../block/list.js';
+import { Histogram } from '../../lib/histogram.js';
 import { addAppealPage } from './appeal-page.js';
 import { addChanges } from './changes.js';
 import { addConsole } from './console.js';
@@ -72,7 +73,17 @@ export interface HttpOptions {
 export interface Served extends HttpOptions {
   readonly visitors: Visitors;
   readonly counters: HttpCounters;
+  readonly responses: Responses;
 }
+
+/** Responses by class of their status, and the seconds until they were sent; streams have no end. */
+export interface Responses {
+  readonly status: Record<(typeof statusClasses)[number], number>;
+  readonly took: Histogram;
+}
+
+const statusClasses = ['2xx', '3xx', '4xx', '5xx'] as const;
+const tookBounds_s = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** What the server counts. */
 export interface HttpCounters {
@@ -118,11 +129,12 @@ export class HttpServer {
       streams: 0,
       streams_dropped: 0,
     };
-    const served: Served = {
-      ...options,
-      visitors: new Visitors(options.tokens, options.list.holders),
-      counters,
+    const responses: Responses = {
+      status: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
+      took: new Histogram(tookBounds_s),
     };
+    const visitors = new Visitors(options.tokens, options.list.holders);
+    const served: Served = { ...options, visitors, counters, responses };
     app.server.maxConnections = connectionsMax;
     app.server.on('clientError', () => {
       counters.dropped += 1;
@@ -191,7 +203,7 @@ function serverOptions(tls: TlsFiles | undefined): FastifyServerOptions {
 
 /** What every request passes: the door, the rate, headers, and how errors are told. */
 async function addCommon(app: FastifyInstance, served: Served): Promise<void> {
-  const { counters, visitors, ratePerMinute } = served;
+  const { counters, responses, visitors, ratePerMinute } = served;
   await addDescription(app, served);
   app.addHook('onRequest', async (request) => {
     counters.requests += 1;
@@ -212,6 +224,9 @@ async function addCommon(app: FastifyInstance, served: Served): Promise<void> {
   });
   app.addHook('onResponse', async (_, reply) => {
     const { statusCode } = reply;
+    responses.status[statusClasses[Math.floor(statusCode / 100) - 2] ?? '5xx'] += 1;
+    const isStream = String(reply.getHeader('content-type')).startsWith('text/event-stream');
+    if (!isStream) responses.took.observe(reply.elapsedTime / 1000);
     if (statusCode === 304) counters.unchanged += 1;
     else if (statusCode >= 500) counters.failed += 1;
     else if (statusCode >= 400) counters.refused += 1;

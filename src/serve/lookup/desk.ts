@@ -4,7 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { Snapshot } from '../../block/rows.js';
-import { type LookupFigure, lookupFigureCount, lookupFigures } from './figures.js';
+import type { HistogramFigures } from '../../lib/histogram.js';
+import { answerTimes, type LookupFigure, lookupFigureCount, lookupFigures } from './figures.js';
 import { updateFrom } from './listed.js';
 import type { FromThread, LookupDoors, LookupOrder, Ports, ToThread } from './order.js';
 
@@ -50,6 +51,11 @@ export class LookupDesk {
 
   figures(): Readonly<Record<LookupFigure | 'restarts', number>> {
     return { ...lookupFigures(this.#values), restarts: this.restarts };
+  }
+
+  /** Seconds that answers of the DNSBL took in the thread. */
+  get answerTimes(): HistogramFigures {
+    return answerTimes(this.#values).figures;
   }
 
   async close(): Promise<void> {

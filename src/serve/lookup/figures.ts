@@ -1,6 +1,8 @@
 // What the lookup thread counts, as slots of a Float64Array in shared memory: the thread writes,
 // the main thread reads whenever it likes. The names are those of the figures outside.
 
+import { Histogram, slotsOf } from '../../lib/histogram.js';
+
 /** In the order of their slots. The last group are states, the others only grow. */
 const lookupFigureNames = [
   // Questions to the DNSBL, and what became of them.
@@ -50,9 +52,21 @@ const lookupFigureNames = [
   'policy_sources',
 ] as const;
 
+/** Seconds from a datagram's arrival in the thread to its answer; every sixteenth is measured. */
+export const answerBounds_s = [
+  0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1,
+];
+
 export type LookupFigure = (typeof lookupFigureNames)[number];
 
-export const lookupFigureCount = lookupFigureNames.length;
+/** The named ones, and behind them the histogram of answers. */
+const namedCount = lookupFigureNames.length;
+export const lookupFigureCount = namedCount + slotsOf(answerBounds_s);
+
+/** Where a thread counts how long its answers took, or another one reads it. */
+export function answerTimes(values: Float64Array): Histogram {
+  return new Histogram(answerBounds_s, values.subarray(namedCount));
+}
 
 const slots = new Map<string, number>(lookupFigureNames.map((name, slot) => [name, slot]));
 
