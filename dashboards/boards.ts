@@ -122,6 +122,7 @@ const sensorHealth = boardOf({
       title: 'What does it serve?',
       panels: [
         service.requests,
+        service.requestTimes,
         service.dnsbl,
         service.policyServer,
         service.notices,

@@ -2,7 +2,13 @@
 // table: a name that does not exist, a label that a metric does not have or the rate of a gauge
 // does not compile. What the variables of a board choose is written here, once.
 
-import type { CounterName, GaugeName, LabelOf, MetricName } from '../src/metrics/table.js';
+import type {
+  CounterName,
+  GaugeName,
+  HistogramName,
+  LabelOf,
+  MetricName,
+} from '../src/metrics/table.js';
 
 /** Values that labels must have: a text means equal, a pattern means matching. */
 export type Match<N extends MetricName> = { readonly [L in LabelOf<N>]?: string | RegExp };
@@ -59,6 +65,12 @@ export function mostBy<N extends GaugeName>(label: LabelOf<N>, name: N, match?: 
 
 export function least<N extends GaugeName>(name: N, match?: Match<N>): string {
   return `min(${pick(name, match)})`;
+}
+
+/** What a share of the values does not exceed: 0.5 is the median. */
+export function quantile(part: number, name: HistogramName, range = '$__rate_interval'): string {
+  const buckets = pick(name, {}, '_bucket');
+  return `histogram_quantile(${part}, sum by (le) (rate(${buckets}[${range}])))`;
 }
 
 /** One expression as a share of another one, 0 to 1; nothing where that is 0. */

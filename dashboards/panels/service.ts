@@ -1,6 +1,6 @@
 // Panels about those who are served: HTTP, documents, consumers, DNSBL, policy server, receivers.
 
-import { mostBy, rate, rateBy, sumBy } from '../select.js';
+import { mostBy, quantile, rate, rateBy, sumBy } from '../select.js';
 import { graph } from '../style.js';
 
 export const requests = graph({
@@ -13,6 +13,18 @@ export const requests = graph({
     ['unchanged', rate('mailweir_http_unchanged_total')],
     ['refused', rate('mailweir_http_refused_total')],
     ['failed', rate('mailweir_http_failed_total')],
+  ],
+});
+
+export const requestTimes = graph({
+  title: 'Time of responses',
+  description:
+    'From a request to its response, streams left out. Half, and 99 of 100, are faster. Consumers ' +
+    'give up after some seconds.',
+  unit: 's',
+  queries: [
+    ['half', quantile(0.5, 'mailweir_http_response_seconds')],
+    ['99 of 100', quantile(0.99, 'mailweir_http_response_seconds')],
   ],
 });
 

@@ -77,7 +77,7 @@ const patience_ms = 1500;
 /** A version that took long to print stands at least this many times as long. */
 const restFactor = 3;
 const long_ms = 100;
-/** How long changes waited for the first document that has them; consumers come every few minutes. */
+/** How long changes wait for the first document with them; consumers come every few minutes. */
 const delayBounds_s = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
 /** Documents that are kept: their number and their bytes. */
 const documentsMax = 128;

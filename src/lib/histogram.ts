@@ -1,7 +1,7 @@
 // Counts of values by how large they are, for percentiles that somebody computes later. It lives in
 // numbers of its own or in shared memory, so that a thread can count and another one read.
 
-/** What a histogram counted; `counts` are of each bucket alone, the last one is beyond all bounds. */
+/** What was counted; `counts` are of each bucket alone, the last one is beyond all bounds. */
 export interface HistogramFigures {
   readonly bounds: readonly number[];
   readonly counts: readonly number[];
@@ -13,7 +13,7 @@ export class Histogram {
   /** A count for each bucket, and at the end the sum of the values. */
   readonly #area: Float64Array;
 
-  /** `bounds` are upper ends, included, in ascending order. `area` has `slotsOf(bounds)` numbers. */
+  /** `bounds` are upper ends, included, ascending. `area` has `slotsOf(bounds)` numbers. */
   constructor(bounds: readonly number[], area: Float64Array = new Float64Array(slotsOf(bounds))) {
     this.#bounds = bounds;
     this.#area = area;

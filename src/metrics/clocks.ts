@@ -7,7 +7,7 @@ import type { ProfileName } from '../register/profile.js';
 import type { Register } from '../register/register.js';
 
 const day = 86_400 * 1e6;
-/** Clocks go by days, and a register may have a million rows: they are not counted at each scrape. */
+/** Clocks go by days, and a register may have a million rows: not counted at each scrape. */
 const renew = 3600 * 1e6;
 
 /** Ends within these many days. */

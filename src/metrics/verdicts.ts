@@ -1,5 +1,5 @@
-// What detectors and policy said, counted for the metrics: by rule, severity, action and role, which
-// are words of the rules and of the address plan, and never by who it is about.
+// What detectors and policy said, counted for the metrics: by rule, severity, action and role,
+// which are words of the rules and of the address plan, and never by who it is about.
 
 import type { Alert, AlertSink, Decision, DecisionSink } from '../decide/decision.js';
 import { Histogram, type HistogramFigures } from '../lib/histogram.js';

@@ -76,7 +76,7 @@ export interface Served extends HttpOptions {
   readonly responses: Responses;
 }
 
-/** Responses by class of their status, and the seconds until they were sent; streams have no end. */
+/** Responses by class of their status, and seconds until they were sent; streams have no end. */
 export interface Responses {
   readonly status: Record<(typeof statusClasses)[number], number>;
   readonly took: Histogram;
