@@ -104,7 +104,16 @@ const sentences: Readonly<Record<string, Sentence>> = {
         `${count(e['domains'], 'domain')} that are not its own; ` +
         `${count(e['passed_on'], 'mail')} like them left it again.`
       : null,
-  'core.rcpt-failure-sprt': walk('recipients that it offered', 'were refused'),
+  'core.rcpt-failure-sprt': (e) => {
+    const text = walk('recipients that it offered', 'were refused')(e);
+    const { policy_refused: policy, unknown_user: unknown } = e;
+    const apart =
+      has(e, 'policy_refused', 'unknown_user') && number(policy) > number(unknown)
+        ? ` Of the refusals ${figure(policy)} are by policy and ${figure(unknown)} for an unknown ` +
+          "user; a server that is on somebody's list is refused so too."
+        : '';
+    return text === null ? null : `${text}${apart}`;
+  },
   'core.harvest': share('of its recipients did not exist'),
   'core.rcpt-fanout': distinct('It wrote to', 'different recipients'),
   'core.submission-fanout': distinct('It spoke to', 'different submission servers'),

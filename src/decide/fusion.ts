@@ -82,7 +82,9 @@ export const markLife = twiceWithin;
 
 /** The mark of a rule after one more finding. */
 export function marked(before: Mark | undefined, finding: Finding): Mark {
-  const fresh = before === undefined || finding.time - before.last > twiceWithin;
+  const late = before === undefined || finding.time - before.last > twiceWithin;
+  // What was a suspicion before it was evidence did not come as evidence the first time.
+  const fresh = late || (medium(finding) && !medium(before.finding));
   const first = fresh ? finding.time : before.first;
   return { finding, first, last: finding.time, cleared: false };
 }
@@ -121,7 +123,14 @@ function judge(
   const { role } = by.finding.subject;
   const block = find(words, 'block', role);
   const isNew = by.finding === fresh;
-  if (block !== null && fused && (isNew || others.some(({ finding }) => finding === fresh))) {
+  // A suspicion blocks nobody, whatever agrees with it.
+  const isGrave = medium(by.finding);
+  if (
+    block !== null &&
+    fused &&
+    isGrave &&
+    (isNew || others.some(({ finding }) => finding === fresh))
+  ) {
     const corroborators = others.map(({ finding }) => finding.rule.id).sort();
     return { action: 'block', words: block, by, corroborators, twice };
   }
@@ -141,7 +150,12 @@ function find(action: Action, what: Action['do'], role: string): Action | null {
 /** A limit needs one finding of medium or worse, or a rate that was exceeded. */
 function worthLimit(by: Mark, marks: readonly Mark[]): boolean {
   if (by.finding.rule.id === 'core.rate-limit' || medium(by.finding)) return true;
-  return marks.some((other) => medium(other.finding) && together(by, other, usual.within));
+  return marks.some(
+    (other) =>
+      medium(other.finding) &&
+      together(by, other, usual.within) &&
+      independent(other.finding, by.finding),
+  );
 }
 
 /** Whether two marks lie at most so many seconds apart. */

@@ -2,6 +2,7 @@
 // Each is refused when the rule is read, so that no set with such a rule is ever in force.
 
 import { roleNames } from '../register/server.js';
+import { halfWordMax } from './bucket/sprt.js';
 import { fields } from './fields.js';
 import type { Action } from './finding.js';
 import { fold, type Known } from './fold.js';
@@ -151,6 +152,10 @@ function lintBucket(rule: RuleDefinition, tell: Tell): void {
       if (walk === undefined) continue;
       if (!(walk.theta0 > 0 && walk.theta0 < walk.theta1 && walk.theta1 < 1)) {
         tell([...path, 'theta1'], 'theta0 and theta1: 0 < theta0 < theta1 < 1');
+      }
+      const most = (bucket.session_cap ?? 0) * Math.log(walk.theta1 / walk.theta0);
+      if (bucket.apart !== undefined && most > halfWordMax) {
+        tell(['bucket', 'session_cap'], 'with a class apart, lower: at most ten will always do');
       }
       if (!(walk.alpha > 0 && walk.alpha < 0.5)) tell([...path, 'alpha'], 'alpha: 0 < alpha < 0.5');
     }

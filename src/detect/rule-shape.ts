@@ -24,6 +24,7 @@ const expression = z.string().min(1).max(4096).describe('an expression over fiel
 const fieldName = z.string().regex(/^[a-z_]+(\.[a-z_]+)?(\(\d+,\d+\))?$/, 'the name of a field');
 const whole = (low: number, high: number) => z.int().min(low).max(high);
 const count = whole(1, 1_000_000);
+const evidenceName = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'a name such as policy_refused');
 const role = z.enum(roleNames);
 
 /** At most this many windows, weights or levels: each costs every subject memory. */
@@ -85,6 +86,10 @@ const sprt = z.strictObject({
     })
     .optional()
     .describe('different things that the observations of 1 must have touched'),
+  apart: z
+    .strictObject({ when: expression, name: evidenceName, rest: evidenceName })
+    .optional()
+    .describe('a class of the observations of 1 with a walk of its own, and names of both classes'),
 });
 
 const window = z.strictObject({ window: span, over: count });

@@ -297,6 +297,10 @@ function sprtOf(definition: RuleDefinition, bucket: BucketOf<'sprt'>, shared: Sh
     sessions: shared.sessions,
     salt: saltOf(`${definition.meta.id}${definition.way}`),
     ...(guard === undefined ? {} : { guard }),
+    apart: bucket.apart && {
+      ...bucket.apart,
+      when: compile(definition.expressions.get('bucket.apart.when')!, shared.lists),
+    },
     tallies: shared.tallies,
   });
 }

@@ -12,6 +12,7 @@ const forStrangers: Action = {
   do: 'notify',
   also: { ...rules.logins.strongAction!, only: ['foreign'] },
 };
+const suspicion = { severity: 'low', proof: 'suspected' } as const;
 const at = (time: number) => ({ time: start + time });
 
 const table: readonly (readonly [string, Given, string[]])[] = [
@@ -110,6 +111,33 @@ const table: readonly (readonly [string, Given, string[]])[] = [
       [rules.refusals, at(minute)],
     ],
     ['added limit'],
+  ],
+  [
+    'a suspicion of refusals blocks nobody, though another kind agrees',
+    [
+      [rules.refusals, suspicion],
+      [rules.forgery, at(minute)],
+      [rules.refusals, { ...suspicion, ...at(2 * minute), state: 'again' }],
+    ],
+    ['added limit'],
+  ],
+  ['a suspicion of refusals alone', [[rules.refusals, suspicion]], []],
+  [
+    'a suspicion by policy beside a list that others named, which are the same replies',
+    [
+      [rules.listed],
+      [rules.refusals, { ...suspicion, evidence: { policy_refused: 15, unknown_user: 1 } }],
+    ],
+    [],
+  ],
+  [
+    'a suspicion is not the first of two times',
+    [
+      [rules.refusals, suspicion],
+      [rules.refusals, { ...at(40 * minute), state: 'rises' }],
+      [rules.refusals, { ...at(60 * minute), state: 'again' }],
+    ],
+    ['added limit', 'extended limit'],
   ],
   ['dialect alone', [[rules.dialect]], []],
   ['a forged envelope alone', [[rules.forgery]], []],

@@ -112,6 +112,77 @@ describe('sprt', () => {
     expect(firesAt(sprt(3), refused(80), (i) => i)).toBe(10);
   });
 
+  describe('with a class apart', () => {
+    const policy = slotOf('session.tls');
+    const apart = {
+      when: (values: Float64Array) => values[policy] !== 0,
+      name: 'policy_refused',
+      rest: 'unknown_user',
+    };
+    /** The highest verdict after each of the outcomes: g good, u unknown, p policy. */
+    function verdicts(outcomes: string, sessionCap = 0, perSession = 1): number[] {
+      const bucket = sprt(sessionCap, { apart });
+      const cells = new Cells(64, 0);
+      const now = new Now();
+      return [...outcomes].map((outcome, i) => {
+        now.set(outcome !== 'g', Math.floor(i / perSession)).values[policy] =
+          outcome === 'p' ? 1 : 0;
+        return bucket.observe(cells, 0, now);
+      });
+    }
+
+    it.each([
+      ['nothing but policy is a suspicion, after ten', 'p'.repeat(10), Verdict.suspected],
+      ['nine of them are none', 'p'.repeat(9), Verdict.noted],
+      ['nothing but unknown users is probable, after ten', 'u'.repeat(10), Verdict.probable],
+      ['five and five of each are neither', 'pu'.repeat(5), Verdict.noted],
+      ['half and half are probable in the end', 'pu'.repeat(12), Verdict.probable],
+      ['a tenth of unknown users beside policy stays one', 'pppppppppu'.repeat(200), 2],
+      ['good ones and policy in turn are nothing', 'pggg'.repeat(100), Verdict.none],
+    ] as const)('%s', (_, outcomes, expected) => {
+      expect(Math.max(...verdicts(outcomes))).toBe(expected);
+    });
+
+    it('is two walks by hand', () => {
+      const { up, down, upper, lower } = walkOf(settings);
+      const outcome = fc.constantFrom('g', 'u', 'p');
+      fc.assert(
+        fc.property(fc.array(outcome, { maxLength: 300 }), (list) => {
+          let [unknown, refused, all, ofUnknown] = [0, 0, 0, 0];
+          const expected = list.map((one) => {
+            all++;
+            if (one === 'u') ofUnknown++;
+            if (one !== 'p') unknown += one === 'u' ? up : down;
+            if (one !== 'u') refused += one === 'p' ? up : down;
+            if (unknown <= lower) unknown = 0;
+            if (refused <= lower) refused = 0;
+            if (unknown >= upper) {
+              const isEnough = ofUnknown >= settings.theta0 * all;
+              unknown = isEnough ? 0 : upper;
+              if (isEnough) return 3;
+            }
+            if (refused < upper) return 0;
+            refused = 0;
+            return 2;
+          });
+          const got = verdicts(list.join('')).map((verdict) => (verdict < 2 ? 0 : verdict));
+          expect(got).toEqual(expected);
+        }),
+      );
+    });
+
+    it('one session moves neither to its bound', () => {
+      const outcome = fc.constantFrom('g', 'u', 'p');
+      fc.assert(
+        fc.property(fc.array(outcome, { maxLength: 300 }), (list) => {
+          expect(Math.max(0, ...verdicts(list.join(''), 3, 1000))).toBeLessThan(2);
+        }),
+      );
+      expect(verdicts('p'.repeat(80), 3, 20).indexOf(Verdict.suspected)).toBe(60);
+      expect(verdicts('u'.repeat(80), 3, 20).indexOf(Verdict.probable)).toBe(60);
+    });
+  });
+
   it('waits for as many different things as its guard asks for', () => {
     const guard = { slot: Slot.dstKey, atLeast: same(5), seconds: 3600 };
     const cells = new Cells(64, 0);
