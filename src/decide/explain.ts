@@ -114,11 +114,22 @@ const sentences: Readonly<Record<string, Sentence>> = {
         : '';
     return text === null ? null : `${text}${apart}`;
   },
-  'core.harvest': share('of its recipients did not exist'),
+  'core.harvest': (e) => {
+    if (e['way'] === 'crowd') return share('recipients that it was asked for did not exist')(e);
+    if (e['way'] === 'verify') return 'It asked a server for five users or more by VRFY or EXPN.';
+    const text = share('of its recipients did not exist')(e);
+    if (text === null || !has(e, 'generated', 'not_meant')) return text;
+    const percent = (value: number | string | undefined) => Math.round(number(value) * 100);
+    return (
+      `${text} Of the names ${percent(e['generated'])} % look generated, and ` +
+      `${percent(e['not_meant'])} % of its mails were not meant to be sent.`
+    );
+  },
   'core.rcpt-fanout': distinct('It wrote to', 'different recipients'),
   'core.submission-fanout': distinct('It spoke to', 'different submission servers'),
   'core.auth-guessing': walk('logins that it tried', 'failed'),
-  'core.compromised-sender': shift('It sends'),
+  'core.compromised-sender': (e) =>
+    shift('It sends')(e) ?? walk('recipients that it offered', 'were refused')(e),
   'core.rate-limit': (e) =>
     has(e, 'measured_per_hour', 'rate_per_hour', 'times_limit')
       ? `It sends at a rate of about ${figure(e['measured_per_hour'])} an hour where ` +

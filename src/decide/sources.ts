@@ -40,10 +40,11 @@ export class Source {
   }
 
   mark(finding: Finding): void {
-    const { id } = finding.rule;
-    const before = this.#marks.get(id);
-    this.#marks.delete(id);
-    this.#marks.set(id, marked(before, finding));
+    // What ways of a rule find is not the same evidence twice.
+    const key = `${finding.rule.id} ${finding.evidence['way'] ?? ''}`;
+    const before = this.#marks.get(key);
+    this.#marks.delete(key);
+    this.#marks.set(key, marked(before, finding));
     // Quiet time counts when it is over, and none passes while an entry is open.
     if (this.entry === null) {
       this.level = faded(this.level, finding.time - Math.max(this.blockEnded, this.lastSeen));
@@ -56,8 +57,9 @@ export class Source {
 
   /** What a rule said is over. */
   clear(rule: string): void {
-    const mark = this.#marks.get(rule);
-    if (mark !== undefined) this.#marks.set(rule, { ...mark, cleared: true });
+    for (const [key, mark] of this.#marks) {
+      if (mark.finding.rule.id === rule) this.#marks.set(key, { ...mark, cleared: true });
+    }
   }
 }
 

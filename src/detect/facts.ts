@@ -8,6 +8,7 @@ import { Anomaly } from '../smtp/anomaly.js';
 import { Dialect } from '../smtp/dialect.js';
 import { ReplyClass } from '../smtp/reply-class.js';
 import { Slot } from './fields.js';
+import { Mailboxes } from './mailboxes.js';
 import { hashOf } from './state/subjects.js';
 import { domainStart, Helo, hashPattern, hashText, heloClass } from './text.js';
 
@@ -33,6 +34,9 @@ const dialects = [
   [Slot.dialectServerName, Dialect.heloIsServer],
 ] as const;
 
+/** One of sixteen names that were taken is learnt from: more would cost more than it tells. */
+const learnMask = 15;
+
 const Direction = { transit: 0, in: 1, out: 2, internal: 3 } as const;
 
 export class Facts {
@@ -56,10 +60,14 @@ export class Facts {
   rcptFrom = 0;
   rcptLength = -1;
   readonly #seed: number;
+  readonly #mailboxes: Mailboxes;
+  /** Recipients that were taken, to learn from each of so many. */
+  #taken = 0;
 
   /** `seed` keys the hashes of names. */
   constructor(seed: number) {
     this.#seed = seed;
+    this.#mailboxes = new Mailboxes(seed);
   }
 
   /** Customers behind the client's address. */
@@ -173,9 +181,24 @@ export class Facts {
       return;
     }
     values[Slot.rcptDomain] = hashText(row.bytes, from, end, this.#seed);
+    if (values[Slot.outcomeClass] === ReplyClass.ok && (++this.#taken & learnMask) === 0) {
+      this.#mailboxes.learn(row.bytes, this.rcptFrom, from - 1);
+    }
     const inward = this.dst.own && !this.src.own;
     if (inward && domains.hosted(row.bytes, from, end, this.dst.server))
       values[Slot.rcptHosted] = 1;
+  }
+
+  /**
+   * Whether the name of the recipient at hand looks generated after the one of which `words` from
+   * `at` on tell (mailboxes.ts); null where no name was seen.
+   */
+  mailbox(words: Int32Array, at: number): boolean | null {
+    if (this.rcptLength <= 0) return null;
+    const { row, rcptFrom } = this;
+    const domain = domainStart(row.bytes, rcptFrom, rcptFrom + this.rcptLength);
+    const end = domain < 0 ? rcptFrom + this.rcptLength : domain - 1;
+    return end <= rcptFrom ? null : this.#mailboxes.look(row.bytes, rcptFrom, end, words, at);
   }
 
   /** Fills what a session has. */

@@ -116,11 +116,22 @@ const ratio = z.strictObject({
   ...ratioWindow,
   or: z.strictObject(ratioWindow).optional(),
   first_contact: span.optional(),
-  sources: z.strictObject({ of: fieldName, at_least: whole(1, 64) }).optional(),
+  sources: z
+    .strictObject({
+      of: fieldName,
+      at_least: whole(1, 64),
+      under: whole(2, 1000).optional().describe('of each only its first outcomes, fewer than this'),
+    })
+    .optional()
+    .describe('different sources that it takes'),
   session_cap: z
     .strictObject({ outcomes: whole(1, 1000), when: expression })
     .optional()
     .describe('only so many first outcomes of a session count, of those that satisfy a test'),
+  grave: z
+    .strictObject({ generated: share, not_meant: share })
+    .optional()
+    .describe('shares of generated names and of mails without a message meant: probable then'),
 });
 
 const heavy = z.strictObject({

@@ -219,13 +219,18 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
         sources: bucket.sources && {
           slot: slot('bucket.sources.of'),
           atLeast: bucket.sources.at_least,
+          under: bucket.sources.under,
         },
         cap: bucket.session_cap && {
           outcomes: bucket.session_cap.outcomes,
           when: test('bucket.session_cap.when'),
-          sessions: shared.sessions,
-          salt: saltOf(definition.meta.id),
+          salt: saltOf(`${definition.meta.id}${definition.way}`),
         },
+        grave: bucket.grave && {
+          generated: bucket.grave.generated,
+          notMeant: bucket.grave.not_meant,
+        },
+        sessions: shared.sessions,
         tallies,
       });
     case 'heavy':

@@ -23,6 +23,8 @@ const isCapped = (values: Float64Array) => values[Slot.mailMeant] !== 0;
 const roles = 7;
 const same = <T>(value: T) => Array.from({ length: roles }, () => value);
 
+const memory = () => ({ tallies: new Tallies(64, 64), sessions: new RecentPairs(4096, true) });
+
 /** The observation at hand. */
 class Now extends Facts {
   constructor() {
@@ -113,7 +115,7 @@ describe('sprt', () => {
   });
 
   describe('with a class apart', () => {
-    const policy = slotOf('session.tls');
+    const policy = Slot.sessionTls;
     const apart = {
       when: (values: Float64Array) => values[policy] !== 0,
       name: 'policy_refused',
@@ -251,7 +253,7 @@ describe('ratio', () => {
     fc.assert(
       fc.property(order, (moves) => {
         const windows = [{ seconds: 100, atLeast: 5, over: 0.8 }];
-        const bucket = new Ratio({ observe: isBad, windows, tallies: new Tallies(1, 1) });
+        const bucket = new Ratio({ observe: isBad, windows, ...memory() });
         const cells = new Cells(64, 0);
         const now = new Now();
         const seen: { second: number; isBadOne: boolean }[] = [];
@@ -278,9 +280,8 @@ describe('ratio with a session cap', () => {
     fc.assert(
       fc.property(order, fc.integer({ min: 1, max: 6 }), (moves, outcomes) => {
         const windows = [{ seconds: 1000, atLeast: 3, over: 0.6 }];
-        const sessions = new RecentPairs(128, true);
-        const cap = { outcomes, when: isCapped, sessions, salt: 5 };
-        const bucket = new Ratio({ observe: isBad, windows, cap, tallies: new Tallies(1, 1) });
+        const cap = { outcomes, when: isCapped, salt: 5 };
+        const bucket = new Ratio({ observe: isBad, windows, cap, ...memory() });
         const cells = new Cells(64, 0);
         const now = new Now();
         const seen = new Map<number, number>();
@@ -299,6 +300,41 @@ describe('ratio with a session cap', () => {
         }
       }),
     );
+  });
+});
+
+describe('ratio of a crowd', () => {
+  const windows = [{ seconds: 3600, atLeast: 20, over: 0.7 }];
+  const sources = { slot: Slot.dstKey, atLeast: 10, under: 5 };
+
+  it('of each source its first four count, and it takes enough sources', () => {
+    const source = fc.integer({ min: 1, max: 30 });
+    fc.assert(
+      fc.property(fc.array(source, { maxLength: 400 }), (list) => {
+        const bucket = new Ratio({ observe: isBad, windows, sources, ...memory() });
+        const cells = new Cells(64, 0);
+        const now = new Now();
+        const each = new Map<number, number>();
+        const expected = list.map((one) => {
+          const before = each.get(one) ?? 0;
+          each.set(one, before + 1);
+          const counted = [...each.values()].reduce((sum, n) => sum + Math.min(n, 4), 0);
+          return before < 4 && counted >= 20 && each.size >= 10;
+        });
+        const got = list.map((one, i) => bucket.observe(cells, 0, now.set(true, i, one)) >= 2);
+        expect(got).toEqual(expected);
+      }),
+    );
+  });
+
+  it('one source that asks for everything is no crowd', () => {
+    const bucket = new Ratio({ observe: isBad, windows, sources, ...memory() });
+    const cells = new Cells(64, 0);
+    const now = new Now();
+    for (let n = 0; n < 500; n++) {
+      expect(bucket.observe(cells, 0, now.set(true, n, 1))).toBeLessThan(2);
+    }
+    expect(bucket.evidence(cells, 0, now)).toMatchObject({ hits: 4, sources: 1 });
   });
 });
 
