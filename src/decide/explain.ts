@@ -109,8 +109,8 @@ const sentences: Readonly<Record<string, Sentence>> = {
     const { policy_refused: policy, unknown_user: unknown } = e;
     const apart =
       has(e, 'policy_refused', 'unknown_user') && number(policy) > number(unknown)
-        ? ` Of the refusals ${figure(policy)} are by policy and ${figure(unknown)} for an unknown ` +
-          "user; a server that is on somebody's list is refused so too."
+        ? ` Of the refusals ${figure(policy)} are by policy and ${figure(unknown)} for an ` +
+          "unknown user; a server that is on somebody's list is refused so too."
         : '';
     return text === null ? null : `${text}${apart}`;
   },

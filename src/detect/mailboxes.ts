@@ -1,7 +1,7 @@
 // How the names of mailboxes look that a source asks for: made by counting, taken from a dictionary
 // in its order, or letters as they come. It works on the bytes of a row while they are there and
-// keeps nothing of a name: of the one before, keyed hashes of its beginning; of all that were taken,
-// how often which letter follows which.
+// keeps nothing of a name: of the one before, keyed hashes of its beginning; of all that were
+// taken, how often which letter follows which.
 //
 // A name is called generated where it is
 //   near      like the one before but for its last two letters, or but for its digits

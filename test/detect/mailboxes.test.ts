@@ -1,5 +1,5 @@
-// Names of mailboxes: what looks generated and what looks like people, and that nothing of a name is
-// kept.
+// Names of mailboxes: what looks generated and what looks like people, and that nothing of a name
+// is kept.
 
 import { describe, expect, it } from 'vitest';
 import { Mailboxes, mailboxWords } from '../../src/detect/mailboxes.js';
@@ -84,7 +84,7 @@ describe('after thousands of names that were taken', () => {
     expect(share(mailboxes, names)).toBeGreaterThan(0.9);
   });
 
-  it('other people are not: about one in twenty is, by definition, and neighbours by chance', () => {
+  it('other people are not: about one in twenty, by definition, and neighbours by chance', () => {
     expect(share(mailboxes, people(new Random(9), 1000))).toBeLessThan(0.2);
   });
 

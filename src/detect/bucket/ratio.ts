@@ -48,7 +48,7 @@ export interface RatioOptions {
   readonly sources?:
     | { readonly slot: number; readonly atLeast: number; readonly under?: number | undefined }
     | undefined;
-  /** Shares of generated names, and of mails that were not meant to be sent, either of which makes it graver. */
+  /** Shares of generated names, and of mails that nobody meant to send; either makes it graver. */
   readonly grave?: { readonly generated: number; readonly notMeant: number } | undefined;
   /** Where outcomes of a session and of a source are counted. */
   readonly sessions: RecentPairs;
