@@ -22,6 +22,8 @@ export interface Ending {
   readonly reason: string;
   /** It should never have been there. */
   readonly wrong: boolean;
+  /** A person, or the clock of an appeal, let it out: two levels are forgiven. */
+  readonly forgiven?: boolean;
   /** The revision of the list that is without it. */
   readonly revision: number;
 }

@@ -173,10 +173,9 @@ export class BlockList implements DecisionSink {
   async protect(protection: Protection): Promise<void> {
     const { surroundings } = this.#operations;
     this.#operations.surroundings = { ...surroundings, protection };
-    const ids = this.#ledger.rows.ids();
-    for (let from = 0; from < ids.length; from += groupMax) {
-      const some = ids.slice(from, from + groupMax);
-      await this.#do(() => this.#operations.reconcile(some));
+    const { rows } = this.#ledger;
+    for (let from = 0; from < rows.used && !this.#closing; from += groupMax) {
+      await this.#do(() => this.#operations.reconcile(from, from + groupMax));
     }
   }
 

@@ -7,7 +7,7 @@ import type { Decision, DecisionAction } from '../decide/decision.js';
 import { clearStrayBits, Prefix, prefixText, readPrefix } from '../lib/prefix.js';
 import { type Appeal, appealAgain, appealDue, appealLast } from './appeal.js';
 import { around, holds } from './around.js';
-import type { Actor, EndState, Entry } from './entry.js';
+import type { Actor, Ending, EndState, Entry } from './entry.js';
 import type { Ledger } from './ledger.js';
 import {
   type ListCounters,
@@ -169,8 +169,7 @@ export class Operations {
 
   /** A person lets somebody out. Throws a `ListError`. */
   release(id: string, { reason, wrong }: Release, by: Actor): Entry {
-    const entry = this.#mustStand(id);
-    const ended = this.#end(entry, 'released', by.name, reason, wrong);
+    const ended = this.#letOut(this.#mustStand(id), { by: by.name, reason, wrong });
     this.#learn(ended, wrong);
     return ended;
   }
@@ -219,21 +218,23 @@ export class Operations {
       if (appeal.last > this.#ledger.now) continue;
       const entry = this.#standing(appeal.id);
       if (entry === null) this.#decideAppeal(appeal, 'lapsed', 'list', 'the entry had ended');
-      else this.#learn(this.#end(entry, 'released', 'list', 'released:clock'), false);
+      else {
+        const how = { by: 'list', reason: 'released:clock', wrong: false };
+        this.#learn(this.#letOut(entry, how), false);
+      }
     }
   }
 
-  /** Lets go whoever must not be listed any more, after register or allow-list changed. */
-  reconcile(ids: Iterable<string>): void {
-    const { now } = this.#ledger;
-    for (const id of ids) {
-      const entry = this.#standing(id);
-      if (entry === null || entry.action === 'allow' || !readPrefix(entry.cidr, this.#prefix)) {
-        continue;
-      }
-      const guard = this.surroundings.protection(this.#prefix, now);
+  /** Lets go whoever of these rows must not be listed any more, as register and allow-list are. */
+  reconcile(from: number, to: number): void {
+    const { now, rows } = this.#ledger;
+    for (let row = from; row < Math.min(to, rows.used); row++) {
+      if (rows.untilAt(row) === undefined || rows.allowsAt(row)) continue;
+      const guard = this.surroundings.protection(this.#at(rows.cidrAt(row)), now);
+      if (guard === null) continue;
+      const entry = this.#ledger.entry(rows.idAt(row))!;
       // A person who overruled the register signed for it; nobody overrules the allow-list.
-      if (guard === null || (entry.origin === 'manual' && guard !== 'allow-list')) continue;
+      if (entry.origin === 'manual' && guard !== 'allow-list') continue;
       this.#end(entry, 'released', 'list', guard);
     }
   }
@@ -272,8 +273,17 @@ export class Operations {
     return entry;
   }
 
-  #end(entry: Entry, state: EndState, by: string, reason: string, wrong = false): Entry {
-    const ended = this.#ledger.end(entry, { state, time: this.#ledger.now, by, reason, wrong });
+  #letOut(entry: Entry, how: Pick<Ending, 'by' | 'reason' | 'wrong'>): Entry {
+    return this.#ending(entry, { ...how, state: 'released', forgiven: true });
+  }
+
+  #end(entry: Entry, state: EndState, by: string, reason: string): Entry {
+    return this.#ending(entry, { state, by, reason, wrong: false });
+  }
+
+  #ending(entry: Entry, how: Omit<Ending, 'time' | 'revision'>): Entry {
+    const { state, by, reason, wrong } = how;
+    const ended = this.#ledger.end(entry, { ...how, time: this.#ledger.now });
     this.counters[state] += 1;
     const words = { expired: 'expire', released: 'release', superseded: 'supersede' } as const;
     this.#note(words[state], ended, by, wrong ? `wrong: ${reason}` : reason);

@@ -57,6 +57,11 @@ export class Rows {
     return this.#count;
   }
 
+  /** Rows up to the last that was ever used; some of them may be free. */
+  get used(): number {
+    return this.#used;
+  }
+
   get isFull(): boolean {
     return this.#count >= this.#max;
   }
@@ -197,15 +202,6 @@ export class Rows {
       if ((words[at + 1]! & m1) !== w1 || (words[at]! & m0) !== w0) continue;
       const isFour = (kind & 0xff) >= 96 && words[at + 2] === 0xffff && isZero(words, at);
       if (isFour === isIpv4) found.push(this.idAt(row));
-    }
-    return found;
-  }
-
-  /** Ids of all entries. */
-  ids(): string[] {
-    const found: string[] = [];
-    for (let row = 0; row < this.#used; row++) {
-      if (this.#kindAt(row) !== free) found.push(this.idAt(row));
     }
     return found;
   }

@@ -12,15 +12,19 @@ import { Standings } from '../decide/standing.js';
 import { maskWord, type Prefix, prefixText } from '../lib/prefix.js';
 import type { Register } from '../register/register.js';
 import type { Law } from './judge.js';
+import { remembered } from './remembrance.js';
 
 export class Listing implements DecisionSink {
   readonly list: BlockList;
   readonly #log: Logger;
+  readonly #law: Law;
   #policy: Policy | null = null;
 
   /** Throws a `BlockError` where the store cannot be opened. */
-  constructor({ config, register }: Law, log: Logger) {
+  constructor(law: Law, log: Logger) {
+    const { config, register } = law;
     this.#log = log;
+    this.#law = law;
     this.list = new BlockList({
       directory: config.block.directory,
       name: config.sensor ?? 'mailweir',
@@ -36,12 +40,16 @@ export class Listing implements DecisionSink {
     });
   }
 
-  /** Whom to tell what people say about its decisions. */
+  /** Whom to tell what people say about its decisions, and what the list remembers of them. */
   teach(policy: Policy): void {
     this.#policy = policy;
     for (const { sha256, demoted } of this.list.quality.values()) {
       if (demoted !== null) policy.trust(sha256, false);
     }
+    const sources = remembered(this.list, this.#law.config.rules.mode);
+    policy.restore(sources, this.list.now);
+    // Register and allow-list may have changed while nobody ran. Whoever waits for it is told.
+    this.list.protect(protectionOf(this.#law.register)).catch(() => {});
   }
 
   decision(decision: Decision): void {
@@ -77,7 +85,7 @@ export class Listing implements DecisionSink {
   #released(entry: Entry): void {
     const { id, ended } = entry;
     this.#log.info({ id, by: ended?.by, wrong: ended?.wrong }, 'released');
-    this.#policy?.release(id, this.list.now, ended?.wrong ?? false);
+    this.#policy?.release(id, this.list.now);
   }
 }
 

@@ -18,8 +18,8 @@ import {
   untouchable,
 } from './guards.js';
 import { climb, day, renewed } from './ladder.js';
+import type { Remembered } from './remembered.js';
 import { type Source, Sources } from './sources.js';
-import { Wrongs } from './wrongs.js';
 
 /** Sources that are remembered without an open entry, and open entries at most. */
 const sourcesMax = 65_536;
@@ -79,7 +79,8 @@ export class Policy implements FindingSink {
   readonly #sources = new Sources(sourcesMax);
   readonly #ends = new Heap<Source>();
   readonly #breaker = new Breaker();
-  readonly #wrongs = new Wrongs();
+  /** Digests of rules that were wrong too often: they only observe. */
+  readonly #distrusted = new Set<string>();
   #options: PolicyOptions;
   #now = Number.NEGATIVE_INFINITY;
   /** How often each guard held something back. */
@@ -128,26 +129,41 @@ export class Policy implements FindingSink {
   }
 
   /**
-   * A person takes an entry back (detection.md 5.3): two levels are forgiven, and for a day the
-   * same rule only observes this source. `wrong`: the entry should never have been; a rule with
-   * three of these in a week only observes from then on, until its text changes. False if there is
-   * no such entry.
+   * Begins with what a list that outlives policy remembers, the latest source first: open entries
+   * go on instead of being made anew, and nobody's ladder begins at the bottom again. Entries that
+   * the mode or the register in force do not allow are released at once.
    */
-  release(id: string, now: number, wrong: boolean): boolean {
+  restore(sources: Iterable<Remembered>, now: number): void {
+    for (const known of sources) {
+      if (known.entry !== null && this.#sources.openCount >= entriesMax) continue;
+      const source = this.#sources.restore(known);
+      if (source?.entry) this.#ends.add(source.entry.until, source);
+    }
+    this.use(this.#options, now);
+  }
+
+  /**
+   * A person takes an entry back (detection.md 5.3): two levels are forgiven, and for a day the
+   * same rule only observes this source. False if there is no such entry.
+   */
+  release(id: string, now: number): boolean {
     const source = this.#sources.open.find(({ entry }) => entry?.id === id);
     const entry = source?.entry;
     if (source === undefined || !entry) return false;
     source.level = Math.max(0, source.level - levelsForgiven);
     source.graceRule = entry.rule.id;
     source.graceUntil = now + grace;
-    if (wrong) this.#wrongs.add(entry.rule.sha256, now);
     this.#end(source, 'released', now);
     return true;
   }
 
-  /** Whether a rule acts, by its digest: a list that outlives us remembers, or a person says. */
+  /**
+   * Whether a rule acts, by its digest. The block list counts what was wrong, and says; another
+   * text of the rule is another rule.
+   */
   trust(sha256: string, isTrusted: boolean): void {
-    this.#wrongs.trust(sha256, isTrusted);
+    if (isTrusted) this.#distrusted.delete(sha256);
+    else this.#distrusted.add(sha256);
   }
 
   /** Time runs on, in microseconds: what is due expires, at the time when it was due. */
@@ -200,7 +216,7 @@ export class Policy implements FindingSink {
       observing:
         (observing?.(by.rule.sha256, finding.time) ?? false) ||
         (by.rule.id === source.graceRule && finding.time < source.graceUntil) ||
-        this.#wrongs.suspended(by.rule.sha256),
+        this.#distrusted.has(by.rule.sha256),
       // An entry that is there already is no new block.
       breaker: () =>
         source.entry?.action === 'block' ||
@@ -274,12 +290,13 @@ export class Policy implements FindingSink {
       else this.#add(source, basis, null);
       return;
     }
-    if (entry.action === outcome.action && entry.mode === outcome.mode) {
+    const isSeen = (mode: Mode): boolean => mode !== 'observe';
+    if (entry.action === outcome.action && isSeen(entry.mode) === isSeen(outcome.mode)) {
       this.#extend(source, basis);
       return;
     }
     const stronger = entry.action === 'limit' && outcome.action === 'block';
-    const published = entry.mode === 'observe' && outcome.mode !== 'observe';
+    const published = !isSeen(entry.mode) && isSeen(outcome.mode);
     if (!stronger && !published) return;
     // The new entry comes first, so that the source is never off the list in between.
     this.#add(source, basis, entry);

@@ -4,7 +4,8 @@
 import type { Finding, Subject } from '../detect/finding.js';
 import type { Decision } from './decision.js';
 import { type Mark, marked, markLife } from './fusion.js';
-import { faded } from './ladder.js';
+import { automaticMax, faded } from './ladder.js';
+import type { Remembered } from './remembered.js';
 
 /** Rules that are remembered per source; there are 22 shipped ones. */
 const marksMax = 32;
@@ -28,7 +29,7 @@ export class Source {
   graceUntil = Number.NEGATIVE_INFINITY;
   readonly #marks = new Map<string, Mark>();
 
-  constructor(cidr: string, { subject, time }: Finding) {
+  constructor(cidr: string, { subject, time }: Pick<Finding, 'subject' | 'time'>) {
     this.cidr = cidr;
     this.subject = subject;
     this.firstSeen = time;
@@ -104,6 +105,26 @@ export class Sources {
       this.#makeRoom();
     }
     this.#idle.set(cidr, source);
+    return source;
+  }
+
+  /** Takes up a source that somebody remembers; null where there is no room. */
+  restore(known: Remembered): Source | null {
+    const { cidr, subject, firstSeen: time } = known;
+    if (this.find(cidr) !== undefined) return null;
+    if (known.entry === null && this.#idle.size >= this.#capacity) return null;
+    const source = new Source(cidr, { subject, time });
+    source.lastSeen = known.lastSeen;
+    source.level = known.level;
+    source.blockEnded = known.blockEnded;
+    source.graceRule = known.graceRule;
+    source.graceUntil = known.graceUntil;
+    source.entry = known.entry;
+    if (known.entry !== null) {
+      // It was renewed for as long as is between its last finding and its end.
+      source.length = Math.min(automaticMax, known.entry.until - known.entry.lastSeen);
+      this.#open.set(cidr, source);
+    } else this.#idle.set(cidr, source);
     return source;
   }
 

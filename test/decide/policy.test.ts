@@ -317,8 +317,8 @@ describe('release by a person', () => {
     }
     trial.give(...both(time));
     expect(trial.decisions.at(-1)!.level).toBe(4);
-    expect(trial.policy.release('bl_none', time, false)).toBe(false);
-    expect(trial.policy.release(trial.decisions.at(-1)!.id, time + minute, false)).toBe(true);
+    expect(trial.policy.release('bl_none', time)).toBe(false);
+    expect(trial.policy.release(trial.decisions.at(-1)!.id, time + minute)).toBe(true);
     expect(trial.said.at(-1)).toBe('released block');
     trial.give(...both(time + hour));
     const observed = trial.decisions.at(-1)!;
@@ -328,26 +328,16 @@ describe('release by a person', () => {
     expect(trial.decisions.at(-1)).toMatchObject({ state: 'added', mode: 'enforce', level: 3 });
   });
 
-  it('three that were wrong within a week make a rule observe, and others go on', () => {
+  it('a rule that is not trusted any more only observes, and others go on, until it is', () => {
     const trial = new Trial();
-    for (let n = 0; n < 3; n++) {
-      trial.give(...both(start + n * day, `203.0.113.${n}`));
-      trial.policy.release(trial.decisions.at(-1)!.id, start + n * day, true);
-    }
-    trial.give(...both(start + 3 * day, '203.0.113.9'));
+    trial.policy.trust(rules.refusals.sha256, false);
+    trial.give(...both(start));
     expect(trial.decisions.at(-1)).toMatchObject({ mode: 'observe' });
-    trial.give(finding(rules.direct, { source: '203.0.113.50', time: start + 3 * day }));
+    trial.give(finding(rules.direct, { source: '203.0.113.50' }));
     expect(trial.decisions.at(-1)).toMatchObject({ mode: 'enforce', action: 'limit' });
-  });
-
-  it('three in more than a week do not', () => {
-    const trial = new Trial();
-    for (let n = 0; n < 3; n++) {
-      trial.give(...both(start + n * 4 * day, `203.0.113.${n}`));
-      trial.policy.release(trial.decisions.at(-1)!.id, start + n * 4 * day, true);
-    }
-    trial.give(...both(start + 13 * day, '203.0.113.9'));
-    expect(trial.decisions.at(-1)).toMatchObject({ mode: 'enforce' });
+    trial.policy.trust(rules.refusals.sha256, true);
+    trial.give(...both(start, '203.0.113.51'));
+    expect(trial.decisions.at(-1)).toMatchObject({ mode: 'enforce', action: 'block' });
   });
 });
 

@@ -3,16 +3,14 @@
 
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify';
 import type { BlockList } from '../../block/list.js';
 import { Histogram } from '../../lib/histogram.js';
 import { addAppealPage } from './appeal-page.js';
 import { addChanges } from './changes.js';
 import { addConsole } from './console.js';
+import { addDescription } from './description.js';
 import { addDocuments, type Documents } from './documents.js';
 import { addEntries } from './entries.js';
 import { addFindings, type Finding } from './findings.js';
@@ -241,46 +239,6 @@ async function addCommon(app: FastifyInstance, served: Served): Promise<void> {
     if (kind !== 'internal') return sendProblem(reply, kind, error.message);
     served.trouble(error);
     return sendProblem(reply, 'internal', 'it is in the log');
-  });
-}
-
-/** What the API is, as a document and as pages; and headers that keep browsers careful. */
-async function addDescription(app: FastifyInstance, served: Served): Promise<void> {
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Mailweir',
-        version: served.version,
-        description: 'The block list: documents, entries, appeals, and what consumers fetched.',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      servers: [{ url: '/' }],
-      components: {
-        securitySchemes: {
-          token: { type: 'http', scheme: 'bearer' },
-          key: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
-        },
-      },
-      security: [{ token: [] }, { key: [] }],
-    },
-  });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", 'data:'],
-        frameAncestors: ["'none'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        objectSrc: ["'none'"],
-      },
-    },
-    // Behind a plain listener it would lock people out of the host's other ports.
-    strictTransportSecurity: served.tls !== undefined,
   });
 }
 
