@@ -21,7 +21,7 @@ const counter = join(root, 'dist/bench/count.js');
  * Real-time priorities. The listener's threads come before the sender: among equals a slice of 100
  * ms would go by, in which the sender fills the ring.
  */
-const priority = { listener: ['chrt', '--rr', '20'], sender: ['chrt', '--rr', '10'] };
+export const priority = { listener: ['chrt', '--rr', '20'], sender: ['chrt', '--rr', '10'] };
 /** Frames a second of the warm-up: slow enough for a program that is not compiled yet. */
 const warmRate = 60_000;
 
@@ -39,13 +39,14 @@ interface Result {
 export interface LiveOptions {
   readonly capture: string;
   readonly frames: number;
-  /** Runs of each rate; processor time is measured once. */
   readonly runs: number;
   /** Frames a second of the ladder; infinite is as fast as the sender can. */
   readonly rates: readonly number[];
   /** Whose processor time is compared, and at how many frames a second. */
   readonly listeners: readonly Listener[];
-  readonly costRate: number;
+  readonly costRates: readonly number[];
+  /** Runs of which the median is that processor time. */
+  readonly costRuns: number;
   /** Frames sent before the measured ones: a daemon has been running for a while. */
   readonly warm: number;
   readonly folder: string;
@@ -103,19 +104,48 @@ class LiveBench {
     return lines;
   }
 
-  /** Processor time per packet of each way to listen, at a rate that all of them bear. */
+  /** Processor time per packet of each way to listen, beside that of reading the file. */
   async costs(): Promise<string[]> {
-    const { capture, frames, costRate: rate, listeners } = this.#options;
-    const lines = [row('what', 'µs per packet', 'lost'), row('---', '--:', '--:')];
-    const words = [...priority.listener.slice(1), process.execPath, program, 'replay', capture];
-    const done = await cost('chrt', [...words, '--format', 'eve', '--output', '/dev/null']);
-    const replay = ((done.user + done.system) / frames) * 1e6;
-    lines.push(row('mailweir replay, start included', replay.toFixed(2), ''));
+    const { costRates, costRuns, listeners } = this.#options;
+    const each = costRates.flatMap((rate) => [`µs at ${rate.toLocaleString('en')}/s`, 'lost']);
+    const lines = [
+      row('what', ...each),
+      row('---', ...each.map(() => '--:')),
+      row('mailweir replay, only parsed', ...(await this.#replays([]))),
+      row('mailweir replay, judged', ...(await this.#replays(['--config', this.#config('auto')]))),
+    ];
     for (const listener of listeners) {
-      const { micros, lost } = await this.#run(listener, rate);
-      lines.push(row(names[listener], micros.toFixed(2), lost));
+      const cells: (string | number)[] = [];
+      for (const rate of costRates) {
+        const results: Result[] = [];
+        for (let run = 0; run < costRuns; run += 1) results.push(await this.#run(listener, rate));
+        cells.push(median(results.map(({ micros }) => micros)).toFixed(2));
+        cells.push(Math.max(...results.map(({ lost }) => lost)));
+      }
+      lines.push(row(names[listener], ...cells));
     }
     return lines;
+  }
+
+  /** The cells of a replay, which has no rate: the same for each. */
+  async #replays(more: readonly string[]): Promise<string[]> {
+    const { capture, frames, costRates, costRuns, say } = this.#options;
+    const words = [...priority.listener.slice(1), process.execPath, program, 'replay', capture];
+    const micros: number[] = [];
+    for (let run = 0; run < costRuns; run += 1) {
+      const done = await cost('chrt', [
+        ...words,
+        '--format',
+        'eve',
+        '--output',
+        '/dev/null',
+        ...more,
+      ]);
+      micros.push(((done.user + done.system) / frames) * 1e6);
+    }
+    const middle = median(micros).toFixed(2);
+    say(`replay ${more.join(' ')}: ${middle} µs per packet`);
+    return costRates.flatMap(() => [middle, '']);
   }
 
   async #run(listener: Listener, rate: number): Promise<Result> {
@@ -132,7 +162,7 @@ class LiveBench {
     });
     const ended = new Promise((resolve) => child.once('close', resolve));
     await until(() => this.#cable.heard || child.exitCode !== null);
-    await this.#cable.blast(capture, warmRate, warm);
+    await this.#cable.blast(capture, warmRate, { limit: warm });
     await pause(1500);
     if (child.exitCode !== null) throw new Error(`${listener} ended: ${said.trim()}`);
     const before = processorTime(child.pid!);
@@ -148,11 +178,17 @@ class LiveBench {
     return { lost, micros, rate: reached };
   }
 
+  /** Writes what replays and listeners go by, and gives its path. */
+  #config(source: string): string {
+    const path = join(this.#options.folder, 'live.yaml');
+    writeFileSync(path, `capture: { source: ${source} }\nstats: { interval_s: 1 }\n`);
+    return path;
+  }
+
   #start(listener: Listener, output: string): ChildProcess {
     const name = this.#cable.tapInterface;
     const [what, source] = listener.split(' ');
-    const config = join(this.#options.folder, 'live.yaml');
-    writeFileSync(config, `capture: { source: ${source ?? 'auto'} }\nstats: { interval_s: 1 }\n`);
+    const config = this.#config(source ?? 'auto');
     const run = ['run', '--config', config, '--interface', name, '--format', 'eve'];
     const words: Readonly<Record<string, readonly string[]>> = {
       tcpdump: ['tcpdump', '-i', name, '-B', '65536', '-w', '/dev/null'],

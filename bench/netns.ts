@@ -64,14 +64,19 @@ export class Cable {
   }
 
   /**
-   * The same from memory, or only the first frames; as fast as it can where the rate is infinite.
-   * Gives the rate that it reached.
+   * The same from memory, or only the first frames, or several rounds of all of them without a
+   * pause; as fast as it can where the rate is infinite. Gives the rate that it reached.
    */
-  async blast(capture: string, rate: number, limit?: number): Promise<number> {
+  async blast(
+    capture: string,
+    rate: number,
+    how: { readonly limit?: number; readonly rounds?: number } = {},
+  ): Promise<number> {
     const speed = Number.isFinite(rate) ? `--pps=${rate}` : '--topspeed';
+    const { limit, rounds = 1 } = how;
     const some = limit === undefined ? [] : [`--limit=${limit}`];
-    const words = ['--preload-pcap', '-i', this.wireInterface, speed, ...some, capture];
-    const said = await this.#replay(words);
+    const words = ['--preload-pcap', '-i', this.wireInterface, speed, `--loop=${rounds}`];
+    const said = await this.#replay([...words, ...some, capture]);
     return Number(/([\d.]+) pps/.exec(said)?.[1] ?? Number.NaN);
   }
 

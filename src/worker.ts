@@ -169,15 +169,22 @@ class TapWork {
   }
 
   async #pump(source: Source): Promise<void> {
+    const line = this.#line;
     let yielded = performance.now();
     while (!this.#stopped) {
       const batch = await nextOf(source);
       if (batch === null) return;
-      this.#line.engine.feed(batch);
       const now = performance.now();
-      if (now - yielded < yield_ms) continue;
-      yielded = now;
-      await new Promise<void>((resume) => setImmediate(resume));
+      if (now - yielded >= yield_ms) {
+        yielded = now;
+        await new Promise<void>((resume) => setImmediate(resume));
+        // Then the batch is no more.
+        if (this.#stopped) return;
+      }
+      line.engine.feed(batch);
+      // Should this thread die, only the batch in hand is lost, and that is counted.
+      line.engine.flush();
+      line.count();
     }
   }
 

@@ -84,6 +84,14 @@ const halfOpen: TrafficOptions = {
   synFlood: 1_000_000,
 };
 
+/** The part of a configuration that says whose network the clients are in. */
+export const ownNetwork = `network:
+  own: [198.18.0.0/15]
+  pools:
+    - { cidr: 198.18.0.0/16, role: customer-dynamic }
+    - { cidr: 198.19.0.0/16, role: customer-static }
+`;
+
 /** Presets by name, each with one line for the command's help. */
 export const presets: Record<string, { readonly about: string; readonly options: TrafficOptions }> =
   {

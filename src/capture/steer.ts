@@ -45,6 +45,15 @@ export function addressHash(bytes: Uint8Array, from: number, to: number, link: n
   return hashBehind(bytes, to, type);
 }
 
+/** Whether `addressHash` finds addresses. Plain IP in Ethernet, nearly every frame, costs no walk. */
+export function addressesSeen(bytes: Uint8Array, from: number, to: number, link: number): boolean {
+  if (link === 1 && to - from >= 54) {
+    const type = u16be(bytes, from + 12);
+    if (type === 0x0800 || type === 0x86dd) return true;
+  }
+  return addressHash(bytes, from, to, link) >= 0;
+}
+
 /** Where the walk stands; one for all frames, because an object per frame would cost more. */
 const place = { at: 0 };
 

@@ -27,8 +27,12 @@ const tagValid = 0x10;
 const tpidValid = 0x40;
 /** Bytes of a block in front of its first frame: the kernel's header and 16 of ours. */
 export const blockHeaderBytes = 64;
-/** The word of ours that is 1 while a reader has the block in hand; giving it back clears it. */
+/**
+ * Words of ours: 1 while a reader has the block in hand, which giving it back clears; and how many
+ * of its frames were used. Whoever attaches after a reader that died counts what is lost by them.
+ */
 const inHand = 12;
+const used = 13;
 
 /** The cursor over the frames of one block. All positions count from the start of the area. */
 export class Lane {
@@ -36,6 +40,8 @@ export class Lane {
   block = -1;
   /** Frames of the block that were not taken yet. */
   left = 0;
+  /** Frames of the block. */
+  #count = 0;
   /** Microseconds of the next frame while `left` is not 0. */
   time = 0.5;
   readonly link: number;
@@ -57,10 +63,17 @@ export class Lane {
   hold(block: number): void {
     const word = block >> 2;
     this.block = block;
+    this.#words[word + used] = 0;
     this.#words[word + inHand] = 1;
     this.left = this.#words[word + Block.packets]!;
+    this.#count = this.left;
     this.#at = block + this.#words[word + Block.first]!;
     if (this.left > 0) this.#look();
+  }
+
+  /** All frames that were taken so far have been used. */
+  settle(): void {
+    if (this.block >= 0) this.#words[(this.block >> 2) + used] = this.#count - this.left;
   }
 
   /** Takes frames up to and with time `limit` into the batch until it is full. */

@@ -4,7 +4,7 @@
 
 import { markAsUntransferable } from 'node:worker_threads';
 import { FrameBatch, type Source, type SourceProblem } from '../source.js';
-import { addressHash } from '../steer.js';
+import { addressesSeen } from '../steer.js';
 import { type Addon, type AttachedRing, LaneState, loadAddon } from './addon.js';
 import { blockHeaderBytes, Lane } from './lane.js';
 import {
@@ -65,7 +65,7 @@ function addonOrThrow(): Addon {
 export class RingSource implements Source {
   readonly name: string;
   problem: SourceProblem | null = null;
-  /** Frames lost with a reader that died: it had their block in hand. */
+  /** Frames lost with a reader that died: those of the block in hand that it had not used. */
   readonly lost: number;
   readonly #addon: Addon;
   readonly #plan: RingPlan;
@@ -154,9 +154,10 @@ export class RingSource implements Source {
     return { ...this.#sums, fill: this.#fill(), unsteered: this.#unsteered, down };
   }
 
-  /** Blocks whose frames have all been used are the kernel's again. */
+  /** The batch was used: blocks of which that was the last frame are the kernel's again. */
   #giveBack(): void {
     this.#lanes.forEach((lane, index) => {
+      lane.settle();
       if (lane.block < 0 || lane.left > 0) return;
       if (this.#plan.poison) {
         const from = lane.block + blockHeaderBytes;
@@ -222,10 +223,10 @@ export class RingSource implements Source {
     this.#frames += batch.count;
     const { wireLength, count, bytes, offset, length, link } = batch;
     for (let i = 0; i < count; i += 1) this.#bytes += wireLength[i]!;
-    if (!this.#plan.shared) return batch;
+    if (!this.#plan.unsteered) return batch;
     for (let i = 0; i < count; i += 1) {
       const from = offset[i]!;
-      if (addressHash(bytes, from, from + length[i]!, link[i]!) < 0) this.#unsteered += 1;
+      if (!addressesSeen(bytes, from, from + length[i]!, link[i]!)) this.#unsteered += 1;
     }
     return batch;
   }

@@ -32,8 +32,8 @@ export interface RingPlan {
   readonly blocks: number;
   readonly blockBytes: number;
   readonly retire_ms: number;
-  /** Frames whose addresses the steering cannot see are counted. */
-  readonly shared: boolean;
+  /** It gets the frames whose addresses the steering cannot see, and counts them. */
+  readonly unsteered: boolean;
   readonly poison: boolean;
 }
 
@@ -89,13 +89,13 @@ export class RingSockets {
     // Members join the group of each interface in one order, so that both directions of an optical
     // tap reach one thread. The first founds the groups.
     const groups = interfaces.map(() => -1);
-    this.plans = Array.from({ length: members }, () => {
+    this.plans = Array.from({ length: members }, (_, member) => {
       const lanes = interfaces.map((name, index) => {
         const lane = this.#open({ ...common, interface: name, group: groups[index]! });
         groups[index] = lane.group;
         return lane;
       });
-      return { interfaces, lanes, ...shape, shared: members > 1, poison };
+      return { interfaces, lanes, ...shape, unsteered: members > 1 && member === 0, poison };
     });
   }
 

@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
+
 #include "values.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
@@ -300,19 +302,22 @@ uint32_t load_status(const tpacket_block_desc* block) {
   return __atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
 }
 
-/** The word of a block that a reader sets while it has the block in hand. */
+/**
+ * Words of a block that a reader writes: the first is 1 while it has the block in hand, the second
+ * how many of its frames were used.
+ */
 uint32_t* hand_of(tpacket_block_desc* block) {
   return reinterpret_cast<uint32_t*>(reinterpret_cast<uint8_t*>(block) + block->offset_to_priv);
 }
 
 void give_back(tpacket_block_desc* block) {
-  *hand_of(block) = 0;
+  hand_of(block)[0] = 0;
   __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 }
 
 /**
- * Finds the place to read on. Another reader of this ring may have died with a block in hand, of
- * which nobody knows how much it used: that one is given back unread. Gives the frames lost so.
+ * Finds the place to read on. Another reader of this ring may have died with a block in hand, and
+ * a frame in it may be why: the rest of it is given back unread. Gives the frames lost so.
  */
 double resume(Lane* lane) {
   double lost = 0;
@@ -321,8 +326,8 @@ double resume(Lane* lane) {
   for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
     tpacket_block_desc* block = block_at(lane, at);
     if ((load_status(block) & TP_STATUS_USER) == 0) continue;
-    if (*hand_of(block) != 0) {
-      lost += block->hdr.bh1.num_pkts;
+    if (hand_of(block)[0] != 0) {
+      lost += block->hdr.bh1.num_pkts - std::min(hand_of(block)[1], block->hdr.bh1.num_pkts);
       give_back(block);
       continue;
     }
