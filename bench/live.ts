@@ -21,7 +21,7 @@ const counter = join(root, 'dist/bench/count.js');
  * Real-time priorities. The listener's threads come before the sender: among equals a slice of 100
  * ms would go by, in which the sender fills the ring.
  */
-export const priority = { listener: ['chrt', '--rr', '20'], sender: ['chrt', '--rr', '10'] };
+const priority = { listener: ['chrt', '--rr', '20'], sender: ['chrt', '--rr', '10'] };
 /** Frames a second of the warm-up: slow enough for a program that is not compiled yet. */
 const warmRate = 60_000;
 

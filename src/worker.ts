@@ -8,7 +8,7 @@ import { RowCursor, type RowSink } from './batch/row.js';
 import { type LivePlan, openLive } from './capture/live.js';
 import type { RingSource } from './capture/ring/open.js';
 import { FrameSlots } from './capture/share.js';
-import { nextOf, problemOf, type Source } from './capture/source.js';
+import { CaptureError, nextOf, problemOf, type Source } from './capture/source.js';
 import type { Config } from './config.js';
 import { Engine } from './engine.js';
 import { Figure } from './figures.js';
@@ -215,13 +215,25 @@ function say(word: WorkerWord): void {
 async function main(order: WorkerOrder): Promise<void> {
   const { work } = order;
   if (work.kind === 'share') return share(order, work);
-  try {
-    const tap = new TapWork(order, work);
-    say('ready');
-    await tap.run();
-  } catch (error) {
+  const failed = (error: unknown) => {
     say({ failed: error instanceof Error ? error.message : String(error) });
     parentPort?.close();
+  };
+  let tap: TapWork;
+  try {
+    tap = new TapWork(order, work);
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  say('ready');
+  try {
+    await tap.run();
+  } catch (error) {
+    // Any other error is a defect that some frame brought to light: the thread dies of it, and
+    // the next one reads on behind that frame.
+    if (!(error instanceof CaptureError)) throw error;
+    failed(error);
   }
 }
 

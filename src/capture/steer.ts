@@ -45,7 +45,7 @@ export function addressHash(bytes: Uint8Array, from: number, to: number, link: n
   return hashBehind(bytes, to, type);
 }
 
-/** Whether `addressHash` finds addresses. Plain IP in Ethernet, nearly every frame, costs no walk. */
+/** Whether `addressHash` finds addresses. Plain IP in Ethernet, as nearly always, costs no walk. */
 export function addressesSeen(bytes: Uint8Array, from: number, to: number, link: number): boolean {
   if (link === 1 && to - from >= 54) {
     const type = u16be(bytes, from + 12);

@@ -43,9 +43,9 @@ export class Smtp implements StreamSink {
   readonly #client: ClientReader;
   readonly #server: ServerReader;
   readonly #end = new SessionEnd();
-  /** Sessions and transactions that were written. */
+  /** Sessions that were written. */
   sessions = 0;
-  transactions = 0;
+  readonly #transactions: Transactions;
 
   /** `sha256` gives the hexadecimal digest of a text, for JA4. */
   constructor(options: SmtpOptions, sink: SmtpSink, sha256: (text: string) => string) {
@@ -53,11 +53,16 @@ export class Smtp implements StreamSink {
     if (options.facts !== null) this.store.facts = new Facts(this.store, options.facts);
     this.#sink = sink;
     this.#body = new Body(this.store);
-    const transactions = new Transactions(this.store, sink, this.#body, options.rcptMax);
-    this.#dialogue = new Dialogue(this.store, this.#body, transactions);
+    this.#transactions = new Transactions(this.store, sink, this.#body, options.rcptMax);
+    this.#dialogue = new Dialogue(this.store, this.#body, this.#transactions);
     const tls = new TlsReader(this.store, new ClientHelloReader(sha256));
     this.#client = new ClientReader(this.store, this.#dialogue, this.#body, tls);
     this.#server = new ServerReader(this.store, this.#dialogue);
+  }
+
+  /** Transactions that were written. */
+  get transactions(): number {
+    return this.#transactions.written;
   }
 
   speaker(bytes: Buffer, from: number, to: number): number {
@@ -130,7 +135,6 @@ export class Smtp implements StreamSink {
     const protocol = this.#protocol(s);
     const named = this.store.has(s, Bit.strong) || w[s + X.transactions]! > 0;
     const written = this.store.has(s, Bit.mailPort) || named;
-    this.transactions += w[s + X.transactions]!;
     if (written) {
       this.sessions++;
       const end = this.#end;

@@ -24,6 +24,7 @@ export class Transactions {
   readonly #body: Body;
   readonly #rcptMax: number;
   readonly #end = new TransactionEnd();
+  written = 0;
 
   constructor(store: Store, sink: SmtpSink, body: Body, rcptMax: number) {
     this.#store = store;
@@ -258,6 +259,7 @@ export class Transactions {
     if (doubtful) this.#store.transactions.words[t + T.finalBest] = 0;
     end.outcome = this.#outcome(t, lost || end.gaps > 0);
     end.id = w[s + X.transactions]!++;
+    this.written++;
     if (end.outcome === Outcome.accepted) w[s + X.accepted]!++;
     const facts = this.#store.facts;
     if (facts !== null) {

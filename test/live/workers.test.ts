@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { pcapOf } from '../../bench/generate/conversation.js';
 import { everyKind } from '../../bench/generate/every.js';
+import { generate, presets } from '../../bench/generate/traffic.js';
 import { Cable } from '../../bench/netns.js';
 import { loadAddon } from '../../src/capture/ring/addon.js';
 import { Random } from '../../src/lib/random.js';
@@ -17,6 +18,7 @@ import { Daemon, eventsIn, mailweir } from '../helper/program.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailweir-two-'));
 const capture = join(folder, 'every.pcap');
+const busyCapture = join(folder, 'busy.pcap');
 const config = join(folder, 'two.yaml');
 const connections = 300;
 const addon = loadAddon();
@@ -26,16 +28,30 @@ const missing = [
   typeof addon === 'string' ? addon : '',
 ].filter((what) => what !== '');
 const capable = missing.length === 0;
-if (!capable) console.warn(`live: 2 tests of workers not run; missing: ${missing.join(', ')}`);
+if (!capable) console.warn(`live: 4 tests of workers not run; missing: ${missing.join(', ')}`);
 
 const cable = new Cable();
 let daemon: Daemon | null = null;
 
-async function listen(): Promise<Daemon> {
+const mishap = join(import.meta.dirname, '..', '..', 'dist', 'test', 'live', 'mishap.js');
+
+/** Starts the daemon; with `mishaps` its threads can be made to die or stand still. */
+async function listen(mishaps = false): Promise<Daemon> {
   const words = ['run', '--interface', cable.tapInterface, '--config', config];
-  daemon = new Daemon([...words, '--format', 'eve', '--clear'], ['ip', 'netns', 'exec', cable.tap]);
-  await daemon.until(() => cable.heard);
-  return daemon;
+  const hook = ['env', `MISHAP=${folder}`, `NODE_OPTIONS=--import=${mishap}`];
+  const before = ['ip', 'netns', 'exec', cable.tap, ...(mishaps ? hook : [])];
+  const started = new Daemon([...words, '--format', 'eve', '--clear'], before);
+  daemon = started;
+  // A socket is there before its filter lets anything in.
+  await started.until(() => started.stderr.includes('"msg":"started"'));
+  return started;
+}
+
+/** Writes a capture of so many ordinary sessions, for seconds of traffic; gives its frames. */
+function busy(sessions: number): number {
+  const { options } = presets['ordinary']!;
+  const few = { ...options, sessions, concurrency: 200 };
+  return generate({ path: busyCapture, seed: 4, options: few }).frames;
 }
 
 /** The last figures that were written. */
@@ -60,7 +76,8 @@ function essence(text: string): string[] {
 describe.runIf(capable)('two workers on an interface', () => {
   beforeAll(() => {
     writeFileSync(capture, pcapOf([{ frames: everyKind(new Random(11), connections) }]));
-    const ring = 'ring: { bytes: 8388608 }';
+    // A block goes out every 40 ms, full or not: room for 20 s in which a machine lets nobody run.
+    const ring = 'ring: { bytes: 67108864, block_bytes: 131072 }';
     const stats = 'stats: { interval_s: 1 }';
     writeFileSync(
       config,
@@ -114,4 +131,59 @@ describe.runIf(capable)('two workers on an interface', () => {
     expect(await running.end()).toBe(0);
     expect(statsIn(running.stdout)!.worker_restarts).toBe(0);
   }, 60_000);
+
+  it('read on when one of them dies in the midst of a batch; what is lost is counted', async () => {
+    const frames = busy(1000);
+    const running = await listen(true);
+    const stats = () => statsIn(running.stdout);
+    const sending = cable.send(busyCapture, 15_000);
+    await running.until(() => (stats()?.packets ?? 0) > frames / 5);
+    writeFileSync(join(folder, 'die'), '');
+    await running.until(() => stats()?.worker_restarts === 1);
+    await sending;
+    const seen = () => {
+      const { packets = 0, lost_frames = 0, kernel_drops = 0 } = stats() ?? {};
+      return packets + lost_frames + kernel_drops;
+    };
+    await running.until(() => seen() >= frames, 40_000);
+    // Every connection that comes now is whole again.
+    const before = stats()!.transactions;
+    await cable.send(capture, 10_000);
+    const { packets } = statsIn(mailweir(['replay', capture, '--format', 'eve']).stdout)!;
+    await running.until(() => seen() >= frames + packets, 40_000);
+    expect(await running.end()).toBe(0);
+    const last = stats()!;
+    expect(seen()).toBe(frames + packets);
+    expect(last).toMatchObject({ kernel_drops: 0, rows_dropped: 0, worker_restarts: 1 });
+    expect(last.lost_frames).toBeGreaterThan(0);
+    expect(last.lost_flows).toBeGreaterThan(0);
+    expect(last.workers!.map((one) => one.worker_restarts).sort()).toEqual([0, 1]);
+    expect(running.stderr).toMatch(/"flows":\d+,"msg":"a worker died and is started again"/);
+    expect(running.stderr).toContain('half of a batch was enough');
+    const told = eventsIn(running.stdout).filter(({ event_type }) => event_type === 'smtp');
+    expect(told).toHaveLength(last.transactions);
+    expect(last.transactions - before).toBeGreaterThanOrEqual(connections);
+  }, 90_000);
+
+  it('go on while the main thread stands still for five seconds, and nothing is lost', async () => {
+    const frames = busy(1000);
+    const { transactions } = statsIn(mailweir(['replay', busyCapture, '--format', 'eve']).stdout)!;
+    const running = await listen(true);
+    const stats = () => statsIn(running.stdout);
+    const sending = cable.send(busyCapture, 10_000);
+    await running.until(() => (stats()?.packets ?? 0) > frames / 10);
+    writeFileSync(join(folder, 'stall'), '');
+    await sending;
+    await running.until(() => (stats()?.packets ?? 0) >= frames, 40_000);
+    expect(await running.end()).toBe(0);
+    const times = eventsIn(running.stdout)
+      .filter(({ event_type }) => event_type === 'stats')
+      .map(({ stats: one }) => (one as Stats).uptime_ms);
+    const waits = times.map((time, i) => time - (times[i - 1] ?? 0));
+    expect(Math.max(...waits)).toBeGreaterThan(4500);
+    expect(stats()).toMatchObject({ packets: frames, transactions, kernel_drops: 0 });
+    expect(stats()).toMatchObject({ rows_dropped: 0, worker_restarts: 0, reassembly_gaps: 0 });
+    const told = eventsIn(running.stdout).filter(({ event_type }) => event_type === 'smtp');
+    expect(told).toHaveLength(transactions);
+  }, 90_000);
 });

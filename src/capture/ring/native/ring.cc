@@ -316,36 +316,51 @@ void give_back(tpacket_block_desc* block) {
 }
 
 /**
- * Finds the place to read on. Another reader of this ring may have died with a block in hand, and
- * a frame in it may be why: the rest of it is given back unread. Gives the frames lost so.
+ * Gives back what a reader before had in hand when it died; a frame in it may be why it did, so
+ * the rest of the block goes unread. Gives the frames lost so.
  */
-double resume(Lane* lane) {
+double drop_hand(const Lane* lane) {
   double lost = 0;
+  for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
+    tpacket_block_desc* block = block_at(lane, at);
+    const uint32_t* hand = hand_of(block);
+    if ((load_status(block) & TP_STATUS_USER) == 0 || hand[0] == 0) continue;
+    const uint32_t count = block->hdr.bh1.num_pkts;
+    lost += count - std::min(hand[1], count);
+    give_back(block);
+  }
+  return lost;
+}
+
+/** The full block with the lowest number; false where none is full. */
+bool find_full(Lane* lane) {
   bool found = false;
   uint64_t best = 0;
   for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
-    tpacket_block_desc* block = block_at(lane, at);
+    const tpacket_block_desc* block = block_at(lane, at);
     if ((load_status(block) & TP_STATUS_USER) == 0) continue;
-    if (hand_of(block)[0] != 0) {
-      lost += block->hdr.bh1.num_pkts - std::min(hand_of(block)[1], block->hdr.bh1.num_pkts);
-      give_back(block);
-      continue;
-    }
     const uint64_t number = block->hdr.bh1.seq_num;
     if (found && number >= best) continue;
     found = true;
     best = number;
     lane->current = at;
   }
-  if (found) return lost;
+  return found;
+}
+
+/** Finds the place to read on, where another reader of this ring may have stopped anywhere. */
+void resume(Lane* lane) {
+  if (find_full(lane)) return;
   // Nothing is full: the block that the kernel fills has the highest number.
+  uint64_t best = 0;
   for (unsigned at = 0; at < lane->ring->blocks; at += 1) {
     const uint64_t number = block_at(lane, at)->hdr.bh1.seq_num;
     if (at > 0 && number <= best) continue;
     best = number;
     lane->current = at;
   }
-  return lost;
+  // The kernel may have gone on meanwhile; then the first full one is the next.
+  find_full(lane);
 }
 
 const char* attach_lane(Ring* ring, Lane* lane, int fd) {
@@ -380,7 +395,8 @@ const char* attach_all(Ring* ring, napi_value plan, double* lost) {
     napi_get_value_int32(env, value, &fd);
     const char* step = attach_lane(ring, &ring->lanes[at], fd);
     if (step != nullptr) return step;
-    *lost += resume(&ring->lanes[at]);
+    *lost += drop_hand(&ring->lanes[at]);
+    resume(&ring->lanes[at]);
   }
   return nullptr;
 }
