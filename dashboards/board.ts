@@ -94,6 +94,7 @@ function variables() {
     new DatasourceVariableBuilder('source').label('Prometheus').type('prometheus'),
     choice('site', 'Site', 'mailweir_uptime_seconds', 'site'),
     choice('sensor', 'Sensor', 'mailweir_uptime_seconds', 'sensor'),
+    choice('direction', 'Direction', 'mailweir_mail_transactions_total', 'direction'),
     new TextBoxVariableBuilder('console').label('Console').defaultValue(consoleUrl),
   ];
 }

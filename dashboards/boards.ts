@@ -5,6 +5,8 @@ import { boardOf, firing } from './board.js';
 import * as judgement from './panels/judgement.js';
 import * as list from './panels/list.js';
 import * as mail from './panels/mail.js';
+import * as cost from './panels/process.js';
+import * as register from './panels/register.js';
 import * as service from './panels/service.js';
 import * as traffic from './panels/traffic.js';
 import { times, words } from './style.js';
@@ -36,13 +38,13 @@ const overview = boardOf({
       title: 'Is the network sending spam?',
       panels: [
         judgement.findingsOpen,
-        judgement.decisionsOpen,
+        judgement.blockedNow,
+        judgement.limitedNow,
         judgement.customersActive,
         mail.mailNow,
-        judgement.breakerTrips,
-        list.entriesNow,
-        judgement.verdicts,
-        mail.sessionsAndMail,
+        mail.unknownOutNow,
+        judgement.alertsBySeverity,
+        mail.refusedOut,
       ],
     },
     {
@@ -52,14 +54,23 @@ const overview = boardOf({
         traffic.lossNow,
         traffic.bothSidesNow,
         judgement.rulesDegraded,
-        traffic.interfacesDown,
-        list.notKept,
+        judgement.breakerNow,
+        service.held,
         alertsFiring,
       ],
     },
     {
       title: 'Does the blocking bite?',
-      panels: [list.enforcement, service.consumersBehind, list.leakingNow, list.wrongShare],
+      panels: [
+        list.entriesNow,
+        list.leakingNow,
+        list.leakShare,
+        list.wrongShare,
+        list.notKept,
+        judgement.decisionsOpen,
+        list.enforcement,
+        service.consumersBehind,
+      ],
     },
     { title: 'Who is it?', panels: [who] },
   ],
@@ -68,12 +79,16 @@ const overview = boardOf({
 const mailFlow = boardOf({
   uid: 'mailweir-mail-flow',
   title: 'Mail flow',
-  description: 'How much mail there is, where it is seen, and how it ends.',
+  description: 'How much mail there is, in which direction, and how it ends.',
   rows: [
-    { title: 'How much mail?', panels: [mail.sessionsAndMail, mail.mailBySensor] },
     {
-      title: 'In which connections?',
-      panels: [traffic.connectionsEnded, traffic.connectionsOpen],
+      title: 'How much mail is there?',
+      panels: [mail.mailByDirection, mail.sessionsAndMail, mail.mailBySensor, mail.sessionsByTls],
+    },
+    { title: 'How does it end?', panels: [mail.mailByOutcome, mail.replies, mail.refusedOut] },
+    {
+      title: 'What else knocks at mail ports?',
+      panels: [mail.attempts, mail.anomalies, traffic.connectionsEnded, traffic.connectionsOpen],
     },
   ],
 });
@@ -85,16 +100,35 @@ const detection = boardOf({
   rows: [
     {
       title: 'What is found?',
-      panels: [judgement.verdicts, judgement.rowsJudged],
+      panels: [
+        judgement.alertsByRule,
+        judgement.alertsBySeverity,
+        judgement.rowsJudged,
+        judgement.subjects,
+      ],
     },
     {
-      title: 'What is decided, and what held it back?',
-      panels: [judgement.guards, list.listChanges],
+      title: 'What is decided?',
+      panels: [
+        judgement.entriesByRule,
+        judgement.entriesByRole,
+        judgement.verdicts,
+        judgement.changesByState,
+        judgement.timeToDecision,
+        list.listChanges,
+      ],
     },
-    { title: 'Do consumers have it?', panels: [service.consumersFetch, service.documents] },
+    {
+      title: 'What holds it back?',
+      panels: [judgement.guards, judgement.breakerNow, judgement.breakerTrips, service.held],
+    },
+    {
+      title: 'Do consumers have it?',
+      panels: [service.publishDelay, service.documents, service.consumersFetch, service.fetchAge],
+    },
     {
       title: 'Does it bite?',
-      panels: [list.timeToEnforce, list.enforcement, list.kernelOrders],
+      panels: [list.timeToEnforce, list.enforcement, list.consumerLeaks, list.kernelOrders],
     },
     { title: 'Who is it?', panels: [who] },
   ],
@@ -108,7 +142,14 @@ const sensorHealth = boardOf({
     { title: 'Does anything fire?', panels: [alertsFiring] },
     {
       title: 'What comes in?',
-      panels: [traffic.packetsBySensor, traffic.bytesBySensor, traffic.packetsByWorker],
+      panels: [
+        traffic.packetsBySensor,
+        traffic.bytesBySensor,
+        traffic.packetsByWorker,
+        traffic.interfacesDown,
+        traffic.bothSidesNow,
+        traffic.lossNow,
+      ],
     },
     {
       title: 'What is lost?',
@@ -116,19 +157,23 @@ const sensorHealth = boardOf({
     },
     {
       title: 'What is left out, or given up?',
-      panels: [traffic.skipped, traffic.decodeFacts, traffic.givenUp, judgement.subjects],
+      panels: [traffic.skipped, traffic.decodeFacts, traffic.givenUp, judgement.detectorsGaveUp],
     },
     {
       title: 'What does it serve?',
       panels: [
-        service.requests,
+        service.responses,
         service.requestTimes,
         service.dnsbl,
+        service.dnsblTimes,
         service.policyServer,
         service.notices,
         service.noticesWaiting,
-        judgement.detectorsGaveUp,
       ],
+    },
+    {
+      title: 'What does it cost?',
+      panels: [cost.processor, cost.memory, cost.mainThread, cost.files, cost.scrapes],
     },
   ],
 });
@@ -140,7 +185,21 @@ const compliance = boardOf({
   rows: [
     {
       title: 'Was anybody blocked wrongly?',
-      panels: [list.wrongShare, list.appeals, list.protectedRefused, list.outcomes],
+      panels: [
+        list.wrongShare,
+        list.appeals,
+        list.protectedRefused,
+        list.outcomes,
+        judgement.entriesByRole,
+      ],
+    },
+    {
+      title: 'Is the register in time?',
+      panels: [register.clocks, register.ending, register.entries],
+    },
+    {
+      title: 'Is what was decided carried out?',
+      panels: [list.enforcement, service.fetchAge],
     },
   ],
 });

@@ -10,6 +10,8 @@ export const limits = {
   symmetry: 0.8,
   /** Share of entries that may have been wrong, of those of 30 days (detection.md, the budget). */
   wrong: 0.001,
+  /** Seconds after which a consumer that has not fetched is stale. */
+  fetchAge: 3600,
   /** Share of the fullest ring that waits: above, the next burst is lost. */
   ringFill: 0.8,
 } as const;

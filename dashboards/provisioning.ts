@@ -2,7 +2,7 @@
 // from, what Prometheus scrapes and its rules. The same bytes every time.
 
 import { boards } from './boards.js';
-import { ruleFile } from './rules.js';
+import { job, ruleFile } from './rules.js';
 
 /** Where things are, as people name them at the build. */
 export interface Places {
@@ -43,7 +43,7 @@ export function files({ prometheus, sensors }: Places): ReadonlyMap<string, stri
   const scraping = {
     global: { scrape_interval: '15s', evaluation_interval: '15s' },
     rule_files: ['rules.yml'],
-    scrape_configs: [{ job_name: 'mailweir', static_configs: [{ targets: sensors }] }],
+    scrape_configs: [{ job_name: job, static_configs: [{ targets: sensors }] }],
   };
   return new Map([
     ['prometheus/prometheus.yml', text(scraping)],

@@ -4,6 +4,9 @@
 import type { MetricName } from '../src/metrics/table.js';
 import { limits } from './limits.js';
 
+/** Under this name Prometheus scrapes the sensors. */
+export const job = 'mailweir';
+
 export interface Alert {
   readonly alert: string;
   readonly expr: string;
@@ -54,6 +57,16 @@ export const recordings: readonly Recording[] = [
 
 export const alerts: readonly Alert[] = [
   {
+    alert: 'MailweirDown',
+    expr: `up{job="${job}"} == 0`,
+    for: '2m',
+    severity: 'critical',
+    summary: 'Prometheus cannot scrape the sensor.',
+    todo:
+      'Does the daemon run, does its HTTP server listen, is the token good? Consumers keep the ' +
+      'last list until its life is over (`block.life_s`), and then block nobody.',
+  },
+  {
     alert: 'MailweirBlind',
     expr: q`rate(${'mailweir_capture_packets_total'}[5m]) == 0`,
     for: '5m',
@@ -62,6 +75,14 @@ export const alerts: readonly Alert[] = [
     todo:
       'Is the mirror session up, the cable in, the interface up? `mailweir doctor` on the ' +
       'sensor says which.',
+  },
+  {
+    alert: 'MailweirInterfaceDown',
+    expr: q`${'mailweir_worker_interfaces_down'} > 0`,
+    for: '2m',
+    severity: 'critical',
+    summary: 'An interface that the sensor listens on is down.',
+    todo: 'Cable, optics, the port of the switch. What it carried is not seen meanwhile.',
   },
   {
     alert: 'MailweirNoMail',
@@ -111,15 +132,27 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirListNotPublished',
-    expr: q`increase(${'mailweir_documents_failed_total'}[15m]) > 0`,
+    expr:
+      q`increase(${'mailweir_documents_failed_total'}[15m]) > 0 ` +
+      q`or increase(${'mailweir_documents_unaccounted_total'}[15m]) > 0`,
     for: '0m',
     severity: 'critical',
     summary: 'Documents of the block list could not be printed.',
-    todo: 'Consumers keep the last good list. The log names the format and the error.',
+    todo:
+      'Consumers keep the last good list. The log names the format and the error, or the entries ' +
+      'that nobody accounts for.',
+  },
+  {
+    alert: 'MailweirListNotKept',
+    expr: q`increase(${'mailweir_list_dropped_total'}[15m]) > 0`,
+    for: '0m',
+    severity: 'critical',
+    summary: 'Changes of the block list could not be kept.',
+    todo: 'They are gone with the next restart. Is the disk of `block.directory` full or failing?',
   },
   {
     alert: 'MailweirListHeld',
-    expr: q`increase(${'mailweir_documents_held_total'}[15m]) > 0`,
+    expr: q`${'mailweir_documents_held'} > 0`,
     for: '0m',
     severity: 'critical',
     summary: 'The list changed too much at once and waits for a person.',
@@ -129,13 +162,15 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirConsumerStale',
-    expr: q`${'mailweir_consumer_behind_revisions'} > 0`,
-    for: '1h',
+    expr:
+      q`${'mailweir_consumer_fetch_age_seconds'}{consumer!~"local|public|others"} ` +
+      q`> ${limits.fetchAge}`,
+    for: '5m',
     severity: 'warning',
-    summary: 'A consumer has not fetched the list for an hour although it changed.',
+    summary: 'A consumer has not fetched the list for an hour.',
     todo:
       'The label `consumer` names it. It still blocks whom the list released: find out why it ' +
-      'does not ask.',
+      'does not ask. Requests without a token have no name and are left out.',
   },
   {
     alert: 'MailweirEnforcementLeaking',
@@ -149,10 +184,10 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirBreakerOpen',
-    expr: q`increase(${'mailweir_decide_breaker_trips_total'}[1h]) > 0`,
+    expr: q`${'mailweir_decide_breaker_open'} > 0`,
     for: '0m',
     severity: 'critical',
-    summary: 'The circuit breaker opened: too many customers were to be blocked at once.',
+    summary: 'The circuit breaker is open: too many customers were to be blocked at once.',
     todo:
       'Blocks became limits meanwhile. An outbreak, or a rule that is wrong? Look at which ' +
       'rule spoke most.',
@@ -166,6 +201,44 @@ export const alerts: readonly Alert[] = [
     todo:
       'Read the released entries in the audit trail, and put the rule that they share back to ' +
       'observe.',
+  },
+  {
+    alert: 'MailweirRegisterEnds',
+    expr: q`${'mailweir_register_ending'}{within="7d"} > 0`,
+    for: '0m',
+    severity: 'warning',
+    summary: 'Entries of a register end within a week.',
+    todo:
+      'The label `register` names it, the console the entries. Renew or retire them: a server that ' +
+      'falls out of the register is a customer again, and its mail is judged as one.',
+  },
+  {
+    alert: 'MailweirRegisterDue',
+    expr: q`${'mailweir_register_clocks'}{clock=~"filing-due|change-due|extension-due"} > 0`,
+    for: '0m',
+    severity: 'warning',
+    summary: 'A filing or an extension is due within days.',
+    todo: '`mailweir register lint` names the line, the last day and the section that asks for it.',
+  },
+  {
+    alert: 'MailweirRegisterLate',
+    expr:
+      q`${'mailweir_register_clocks'}` +
+      '{clock=~"never-filed|change-never-filed|code-expired|allow-over"} > 0',
+    for: '0m',
+    severity: 'warning',
+    summary: 'Something in a register is over, or was never filed.',
+    todo:
+      'File it late, withdraw the code, take the line off the allow-list: `mailweir register lint` ' +
+      'names them.',
+  },
+  {
+    alert: 'MailweirNotHeard',
+    expr: q`increase(${'mailweir_notify_dropped_total'}[15m]) > 0`,
+    for: '0m',
+    severity: 'warning',
+    summary: 'Alerts and decisions did not reach a receiver and are gone.',
+    todo: 'The label `receiver` names it. It was away too long, or is slower than we speak.',
   },
   {
     alert: 'MailweirRulesDegraded',

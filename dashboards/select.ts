@@ -8,19 +8,24 @@ import type {
   HistogramName,
   LabelOf,
   MetricName,
+  ProcessName,
 } from '../src/metrics/table.js';
 
-/** Values that labels must have: a text means equal, a pattern means matching. */
+/** Values that labels must have: a text means equal, a pattern or a variable means matching. */
 export type Match<N extends MetricName> = { readonly [L in LabelOf<N>]?: string | RegExp };
 
 /** What the variables choose. Whoever has no site matches the choice of all. */
 export const chosen = 'site=~"$site",sensor=~"$sensor"';
 
+/** What the variable of a board chooses. */
+export const direction = { direction: '$direction' } as const;
+
 /** A metric of the chosen sensors. */
 export function pick<N extends MetricName>(name: N, match: Match<N> = {}, part = ''): string {
   const words = Object.entries<string | RegExp>(match as Record<string, string | RegExp>).map(
     ([label, value]) => {
-      return typeof value === 'string' ? `${label}="${value}"` : `${label}=~"${value.source}"`;
+      if (typeof value !== 'string') return `${label}=~"${value.source}"`;
+      return value.startsWith('$') ? `${label}=~"${value}"` : `${label}="${value}"`;
     },
   );
   return `${name}${part}{${[chosen, ...words].join(',')}}`;
@@ -41,8 +46,13 @@ export function grown<N extends CounterName>(time: string, name: N, match?: Matc
   return `sum(increase(${pick(name, match)}[${time}]))`;
 }
 
-export function grownBy<N extends CounterName>(time: string, label: LabelOf<N>, name: N): string {
-  return `sum by (${label}) (increase(${pick(name)}[${time}]))`;
+export function grownBy<N extends CounterName>(
+  time: string,
+  label: LabelOf<N>,
+  name: N,
+  match?: Match<N>,
+): string {
+  return `sum by (${label}) (increase(${pick(name, match)}[${time}]))`;
 }
 
 /** A gauge now, of all chosen sensors together. */
@@ -65,6 +75,15 @@ export function mostBy<N extends GaugeName>(label: LabelOf<N>, name: N, match?: 
 
 export function least<N extends GaugeName>(name: N, match?: Match<N>): string {
   return `min(${pick(name, match)})`;
+}
+
+/** A metric of the process, by sensor. */
+export function process(name: ProcessName): string {
+  return `max by (sensor) (${name}{${chosen}})`;
+}
+
+export function processRate(name: ProcessName & `${string}_total`): string {
+  return `sum by (sensor) (rate(${name}{${chosen}}[$__rate_interval]))`;
 }
 
 /** What a share of the values does not exceed: 0.5 is the median. */

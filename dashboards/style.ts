@@ -65,6 +65,16 @@ const colours = {
     unknown: grey,
   },
   direction: { out: blue, in: '#5794f2', inside: '#8ab8ff', through: grey },
+  reply: {
+    ok: green,
+    deferred: yellow,
+    'unknown-user': red,
+    'policy-refused': orange,
+    'relay-denied': purple,
+    none: grey,
+  },
+  tls: { none: grey, starttls: green, 'from-start': blue },
+  answer: { blocked: red, rejected: red, limited: orange, deferred: orange, passed: green },
   action: { limit: orange, block: red, allow: green },
   state: {
     enforced: green,

@@ -65,11 +65,10 @@ function schema(defaults: Config, folder: string): z.ZodType<Config> {
     .string()
     .min(1)
     .transform((name) => resolve(folder, name));
+  const name = z.string().regex(/^[^\p{Cc}]{1,255}$/u, 'a name of 1 to 255 printable characters');
   return z.strictObject({
-    sensor: z
-      .string()
-      .regex(/^[^\p{Cc}]{1,255}$/u, 'a name of 1 to 255 printable characters')
-      .optional(),
+    sensor: name.optional(),
+    site: name.optional(),
     profiles: z
       .array(z.enum(profileNames))
       .min(1, `one or more of ${profileNames.join(', ')}`)

@@ -208,6 +208,8 @@ export interface PolicyConfig {
 export interface Config {
   /** Name of this sensor in every event. */
   readonly sensor?: string | undefined;
+  /** Where it stands: a label of its metrics, by which boards choose. */
+  readonly site?: string | undefined;
   /** Regulations that apply; a bare date in a register begins in the zone of the first. */
   readonly profiles: readonly (typeof profileNames)[number][];
   readonly capture: CaptureConfig;
@@ -234,6 +236,7 @@ export const mailPorts: readonly number[] = [25, 465, 587, 2525];
 
 const defaults: Config = freeze({
   sensor: undefined,
+  site: undefined,
   profiles: profileNames,
   capture: {
     interface: [],

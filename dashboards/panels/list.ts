@@ -2,7 +2,7 @@
 // was wrong.
 
 import { limits } from '../limits.js';
-import { grown, most, rate, share, sum, sumBy } from '../select.js';
+import { grown, most, mostBy, rate, share, sum, sumBy } from '../select.js';
 import { bars, figure, graph } from '../style.js';
 
 export const entriesNow = figure({
@@ -33,6 +33,26 @@ export const enforcement = graph(
   },
   { stacked: true },
 );
+
+export const leakShare = figure({
+  title: 'Gets through',
+  description:
+    'Share of what listed sources tried that got through, where this tap can see both. Zero is ' +
+    'right, and nothing is shown where nobody can tell.',
+  unit: 'percentunit',
+  queries: [['leaks', most('mailweir_enforce_leak_ratio')]],
+  warn: 0.01,
+  bad: 0.1,
+});
+
+export const consumerLeaks = graph({
+  title: 'Gets through, by consumer',
+  description:
+    'Share of what listed sources tried that got through since a consumer had their entries: who ' +
+    'does not enforce.',
+  unit: 'percentunit',
+  queries: [['{{consumer}}', mostBy('consumer', 'mailweir_enforce_consumer_leak_ratio')]],
+});
 
 export const timeToEnforce = graph({
   title: 'From publishing to enforced',

@@ -1,20 +1,8 @@
 // Panels about those who are served: HTTP, documents, consumers, DNSBL, policy server, receivers.
 
-import { mostBy, quantile, rate, rateBy, sumBy } from '../select.js';
-import { graph } from '../style.js';
-
-export const requests = graph({
-  title: 'HTTP requests',
-  description:
-    'All requests, those answered with 304 (nothing new), refused ones and our failures.',
-  unit: 'reqps',
-  queries: [
-    ['all', rate('mailweir_http_requests_total')],
-    ['unchanged', rate('mailweir_http_unchanged_total')],
-    ['refused', rate('mailweir_http_refused_total')],
-    ['failed', rate('mailweir_http_failed_total')],
-  ],
-});
+import { limits } from '../limits.js';
+import { most, mostBy, quantile, rate, rateBy, sumBy } from '../select.js';
+import { figure, graph } from '../style.js';
 
 export const requestTimes = graph({
   title: 'Time of responses',
@@ -56,35 +44,79 @@ export const consumersFetch = graph({
   queries: [['{{consumer}}', rateBy('consumer', 'mailweir_consumer_requests_total')]],
 });
 
+export const fetchAge = graph({
+  title: 'Since the last fetch',
+  description: 'Time since each consumer last fetched. One hour is an alert: it has no news of us.',
+  unit: 's',
+  queries: [['{{consumer}}', mostBy('consumer', 'mailweir_consumer_fetch_age_seconds')]],
+  bad: limits.fetchAge,
+});
+
+export const publishDelay = graph({
+  title: 'From a change to its document',
+  description:
+    'Time from a change of the list to the first document with it, of those of the last hour. It ' +
+    'is printed when somebody asks, so it is as long as consumers wait between their fetches.',
+  unit: 's',
+  queries: [
+    ['half', quantile(0.5, 'mailweir_documents_delay_seconds', '1h')],
+    ['95 of 100', quantile(0.95, 'mailweir_documents_delay_seconds', '1h')],
+  ],
+});
+
+export const held = figure({
+  title: 'List held back',
+  description: '1: the list changed too much at once, and waits for a person to accept it.',
+  unit: 'short',
+  queries: [['held', most('mailweir_documents_held')]],
+  bad: 1,
+  console: '/#/list',
+});
+
+export const responses = graph(
+  {
+    title: 'HTTP by status',
+    description:
+      '3xx: nothing new since the last fetch. 4xx: wrong token or address. 5xx: our fault.',
+    unit: 'reqps',
+    queries: [['{{status}}', rateBy('status', 'mailweir_http_responses_total')]],
+  },
+  { stacked: true },
+);
+
 export const dnsbl = graph({
   title: 'DNSBL questions',
-  description: 'Questions by UDP and TCP, and those about an address that is blocked.',
+  description:
+    'Questions by what they met with. `stale`: the list had died. `rate_…`: a source asked too ' +
+    'often. `outside`: not our zone.',
   unit: 'reqps',
+  queries: [['{{answer}}', rateBy('answer', 'mailweir_dnsbl_answers_total')]],
+});
+
+export const dnsblTimes = graph({
+  title: 'Time of DNSBL answers',
+  description: 'Time of answers by UDP inside the sensor; every sixteenth is measured.',
+  unit: 's',
   queries: [
-    ['UDP', rate('mailweir_dnsbl_queries_udp_total')],
-    ['TCP', rate('mailweir_dnsbl_queries_tcp_total')],
-    ['blocked', rate('mailweir_dnsbl_blocked_total')],
-    ['list too old', rate('mailweir_dnsbl_stale_total')],
+    ['half', quantile(0.5, 'mailweir_dnsbl_answer_seconds', '5m')],
+    ['99 of 100', quantile(0.99, 'mailweir_dnsbl_answer_seconds', '5m')],
   ],
 });
 
 export const policyServer = graph({
   title: 'Policy server',
-  description: 'Questions of mail servers, and what they were told.',
+  description: 'Questions of mail servers by what they were told; `stale`: the list had died.',
   unit: 'reqps',
-  queries: [
-    ['questions', rate('mailweir_policy_requests_total')],
-    ['rejected', rate('mailweir_policy_rejected_total')],
-    ['deferred', rate('mailweir_policy_deferred_total')],
-  ],
+  queries: [['{{answer}}', rateBy('answer', 'mailweir_policy_answers_total')]],
 });
 
 export const notices = graph({
   title: 'Messages to receivers',
-  description: 'Alerts and decisions sent on, and dropped because a receiver was away too long.',
+  description: 'Alerts and decisions sent on; failed ones are tried again, dropped ones are gone.',
   unit: 'ops',
   queries: [
     ['sent to {{receiver}}', rateBy('receiver', 'mailweir_notify_sent_total')],
+    ['failed at {{receiver}}', rateBy('receiver', 'mailweir_notify_failures_total')],
     ['dropped for {{receiver}}', rateBy('receiver', 'mailweir_notify_dropped_total')],
   ],
 });

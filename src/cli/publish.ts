@@ -59,7 +59,8 @@ export class Publication {
     const trouble = (problem: string) => log.error({ problem }, 'publishing');
     const tokens = tokensOf(config, host, trouble);
     if (tokens?.size === 0) log.warn('serve.tokens has no token yet: nobody can read the list');
-    const metrics = new Metrics(open.figures, { version: version(), sensor });
+    const about = { version: version(), sensor, site: config.site };
+    const metrics = new Metrics(open.figures, about);
     const press = new Press({
       list,
       publisher: { ...appeal, zone: serve.zone },

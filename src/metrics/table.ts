@@ -409,6 +409,18 @@ const self = {
   mailweir_scrape_seconds: histogram('scrape', 'Time that earlier scrapes took.'),
 } satisfies Record<string, Metric>;
 
+/** Metrics of the process that boards show, as the library names them: there are more. */
+export const processMetrics = [
+  'process_cpu_seconds_total',
+  'process_resident_memory_bytes',
+  'process_open_fds',
+  'process_max_fds',
+  'nodejs_heap_size_used_bytes',
+  'nodejs_external_memory_bytes',
+  'nodejs_eventloop_lag_p99_seconds',
+] as const;
+export type ProcessName = (typeof processMetrics)[number];
+
 export const metrics = {
   ...capture,
   ...line,

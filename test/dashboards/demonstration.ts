@@ -53,6 +53,7 @@ export class Demonstration {
     const ports = { http: await freePort(), dnsbl: await freePort(), policy: await freePort() };
     const config = `${readFileSync(join(folder, 'demo.yaml'), 'utf8')}
 sensor: tap-1
+site: north
 capture: { workers: 2, tap_side: customer }
 notify: { severity: info, syslog: { to: "udp://127.0.0.1:${receiver.address().port}" } }
 block: { directory: list }

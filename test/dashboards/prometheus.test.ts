@@ -119,11 +119,13 @@ describe.skipIf(!hasPrometheus)('a Prometheus that scrapes the demonstration', (
     for (const { name, health, lastError } of rules) {
       expect(health, `${name}: ${lastError}`).toBe('ok');
     }
-    for (const { record } of recordings) expect(await ask(record), record).not.toEqual([]);
+    for (const { record } of recordings) {
+      await expect.poll(() => ask(record), { timeout: 60_000, interval: 1000 }).not.toEqual([]);
+    }
     for (const { alert, expr } of alerts) {
-      for (const [selector] of expr.matchAll(/mailweir[:_][\w:]+(\{[^}]*\})?/g)) {
+      for (const [selector] of expr.matchAll(/(?:mailweir[:_][\w:]+|up)(\{\w+=[^}]*\})?/g)) {
         expect(await ask(selector), `${alert}: ${selector}`).not.toEqual([]);
       }
     }
-  });
+  }, 120_000);
 });

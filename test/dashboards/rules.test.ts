@@ -21,15 +21,25 @@ const stream = 'mailweir_flow_stream_bytes_total';
 const unseen = 'mailweir_flow_unseen_bytes_total';
 const added = 'mailweir_list_added_total';
 const wrong = 'mailweir_list_wrong_total';
-const behind = 'mailweir_consumer_behind_revisions{consumer="mx"}';
+const age = 'mailweir_consumer_fetch_age_seconds{consumer="mx"}';
+const person = 'mailweir_consumer_fetch_age_seconds{consumer="local"}';
+const up = 'up{job="mailweir"}';
+const clock = (name: string) => `mailweir_register_clocks{clock="${name}"}`;
+const within = (days: string) => `mailweir_register_ending{register="codes",within="${days}"}`;
+const receiver = 'mailweir_notify_dropped_total{receiver="syslog"}';
 const leaking = 'mailweir_enforce_entries{state="leaking"}';
 
 /** A counter that steps once, ten minutes before it is looked at. */
 const step = (name: string): [Series, Series] => [{ [name]: '0x80 1x20' }, { [name]: '5x100' }];
 
+/** A state that holds, and one that is over or so far has not been. */
+const holds = (name: string): [Series, Series] => [{ [name]: '1x100' }, { [name]: '1x80 0x20' }];
+
 /** Of each alert: series with which it fires after 90 minutes, and near ones with which not. */
 const cases: Record<string, readonly [Series, Series]> = {
+  MailweirDown: [{ [up]: '0x100' }, { [up]: '0x80 1x20', 'up{job="other"}': '0x100' }],
   MailweirBlind: [{ [packets]: '7x100' }, { [packets]: '0+1x100' }],
+  MailweirInterfaceDown: holds('mailweir_worker_interfaces_down'),
   MailweirNoMail: [
     { [packets]: '0+60x100', [sessions]: '5x100' },
     { [packets]: '0+60x100', [sessions]: '0+1x100' },
@@ -44,14 +54,31 @@ const cases: Record<string, readonly [Series, Series]> = {
   ],
   MailweirWorkerRestarts: step('mailweir_worker_restarts_total'),
   MailweirListNotPublished: step('mailweir_documents_failed_total'),
-  MailweirListHeld: step('mailweir_documents_held_total'),
-  MailweirConsumerStale: [{ [behind]: '3x100' }, { [behind]: '3x80 0x20' }],
+  MailweirListNotKept: step('mailweir_list_dropped_total'),
+  MailweirListHeld: holds('mailweir_documents_held'),
+  MailweirConsumerStale: [
+    { [age]: '0+60x100' },
+    { [age]: '0+60x80 0+30x20', [person]: '0+60x100' },
+  ],
   MailweirEnforcementLeaking: [{ [leaking]: '2x100' }, { [leaking]: '0x80 2x20' }],
-  MailweirBreakerOpen: step('mailweir_decide_breaker_trips_total'),
+  MailweirBreakerOpen: holds('mailweir_decide_breaker_open'),
   MailweirFalseBlocks: [
     { [added]: '0+100x100', [wrong]: '0+1x100' },
     { [added]: '0+10000x100', [wrong]: '0+1x100' },
   ],
+  MailweirRegisterEnds: [
+    { [within('7d')]: '1x100', [within('30d')]: '2x100' },
+    { [within('7d')]: '0x100', [within('30d')]: '2x100' },
+  ],
+  MailweirRegisterDue: [
+    { [clock('filing-due')]: '1x100' },
+    { [clock('filing-due')]: '0x100', [clock('late-filing')]: '3x100' },
+  ],
+  MailweirRegisterLate: [
+    { [clock('code-expired')]: '1x100' },
+    { [clock('code-expired')]: '0x100', [clock('late-filing')]: '3x100' },
+  ],
+  MailweirNotHeard: step(receiver),
   MailweirRulesDegraded: [
     { mailweir_detect_rules_degraded: '2x100' },
     { mailweir_detect_rules_degraded: '0x100' },
@@ -63,9 +90,12 @@ function inputOf(series: Series): object[] {
   return Object.entries(series).map(([name, values]) => ({ series: name, values }));
 }
 
+/** Labels of the series that make an alert fire. */
 function labelsOf(alert: string): Record<string, string> {
-  if (alert === 'MailweirConsumerStale') return { consumer: 'mx' };
-  return alert === 'MailweirEnforcementLeaking' ? { state: 'leaking' } : {};
+  const names = Object.keys(cases[alert]![0]);
+  return Object.fromEntries(
+    [...names[0]!.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, value]) => [label!, value!]),
+  );
 }
 
 /** One of promtool's tests: what the alert says after 90 minutes of these series. */
