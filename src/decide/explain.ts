@@ -102,7 +102,8 @@ const sentences: Readonly<Record<string, Sentence>> = {
     has(e, 'taken', 'clients', 'domains', 'passed_on')
       ? `It took ${count(e['taken'], 'mail')} from ${count(e['clients'], 'stranger')} for ` +
         `${count(e['domains'], 'domain')} that are not its own; ` +
-        `${count(e['passed_on'], 'mail')} like them left it again.`
+        `${count(e['passed_on'], 'mail')} like them left it again` +
+        `${number(e['encrypted']) > 0 ? `, ${figure(e['encrypted'])} may have, encrypted` : ''}.`
       : null,
   'core.rcpt-failure-sprt': (e) => {
     const text = walk('recipients that it offered', 'were refused')(e);

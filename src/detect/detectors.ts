@@ -23,7 +23,7 @@ import type { RuleSet } from './rule-file.js';
 import { Destinations, Servers } from './seen.js';
 import { sharedOf } from './shared.js';
 import { RecentPairs } from './state/recent.js';
-import { hashOf } from './state/subjects.js';
+import { type Cells, hashOf } from './state/subjects.js';
 import { Vantage } from './vantage.js';
 
 export interface DetectorOptions {
@@ -41,6 +41,11 @@ interface Place {
   readonly table: GroupTable;
   /** Words from a record's first to the rule's. */
   readonly offset: number;
+}
+
+/** A rule that looks for second legs; its subjects are own servers. */
+interface Relay extends Place {
+  readonly bucket: Correlate;
 }
 
 /** The rules that can match in one stream and one context, and what is left to ask for each. */
@@ -86,7 +91,7 @@ export class Detectors implements RowSink {
   #rules: readonly Rule[] = [];
   #tables: readonly GroupTable[] = [];
   #sites: readonly (Site | null)[] = [];
-  #relays: readonly Place[] = [];
+  #relays: readonly Relay[] = [];
   #serial = 0;
   #swept = 0;
   /** Whether the recipient at hand is new to its source: 0 not asked yet, 1 yes, 2 no. */
@@ -232,12 +237,14 @@ export class Detectors implements RowSink {
     if (isAccepted) this.#secondLegs();
     const rcpts = this.#sites[At.rcpt * contexts + context]!;
     const accepted = this.#sites[At.accepted * contexts + context]!;
-    if (rcpts === null && (accepted === null || !isAccepted)) return;
+    const learns = isAccepted && facts.src.own && this.#isLearning();
+    if (rcpts === null && !learns && (accepted === null || !isAccepted)) return;
     for (let i = 0; i < row.rcptCount; i++) {
       facts.recipient(i, this.#domains);
       this.#isFirst = 0;
       this.#serial++;
       this.#ask(rcpts);
+      if (learns && facts.isTaken) for (const relay of this.#relays) relay.bucket.learn(facts);
       // An accepted transaction is told once for each recipient that was taken: a relay is judged
       // by where its mail goes. Rules that count mails look at the first alone.
       if (isAccepted && facts.isTaken) this.#ask(accepted);
@@ -252,6 +259,7 @@ export class Detectors implements RowSink {
     facts.session();
     if (row.word(AtSession.transactions) === 0) this.#dispatch(At.start, context);
     this.#dispatch(At.end, context);
+    if (facts.values[Slot.sessionTls] !== 0 && facts.src.own) this.#hiddenLegs();
     if (row.word(AtSession.authAttempts) > 0) this.#dispatch(At.auth, context);
   }
 
@@ -303,15 +311,36 @@ export class Detectors implements RowSink {
   /** Mail of an own server may be the other half of mail that a stranger gave it. */
   #secondLegs(): void {
     const facts = this.#facts;
-    for (const { rule, table, offset } of this.#relays) {
-      const relay = rule.bucket as Correlate;
-      if (!relay.second(facts, this.#key)) continue;
-      const at = table.subjects.open(this.#key, facts.second) + offset;
-      const verdict = relay.confirm(table.subjects.cells, at + ruleWords, facts);
-      table.bits = this.#key[2] === 0xffff ? 32 : 128;
-      facts.role = facts.src.role;
-      this.#note(rule, table, at, verdict);
+    for (const relay of this.#relays) {
+      if (!relay.bucket.second(facts, this.#key)) continue;
+      this.#noteLeg(relay, (cells, at) => relay.bucket.confirm(cells, at, facts));
     }
+  }
+
+  /** Whether any first leg is waited for, so that it matters where mail for a domain goes. */
+  #isLearning(): boolean {
+    const { second } = this.#facts;
+    for (const { bucket } of this.#relays) if (bucket.isLearning(second)) return true;
+    return false;
+  }
+
+  /** So may an encrypted session of one. */
+  #hiddenLegs(): void {
+    const facts = this.#facts;
+    for (const relay of this.#relays) {
+      if (!relay.bucket.hidden(facts, this.#key)) continue;
+      this.#noteLeg(relay, (cells, at) => relay.bucket.suspect(cells, at, facts));
+    }
+  }
+
+  /** The server whose address is in the key has a second leg; `judge` says what that makes. */
+  #noteLeg({ rule, table, offset }: Relay, judge: (cells: Cells, at: number) => number): void {
+    const facts = this.#facts;
+    const at = table.subjects.open(this.#key, facts.second) + offset;
+    const verdict = judge(table.subjects.cells, at + ruleWords);
+    table.bits = this.#key[2] === 0xffff ? 32 : 128;
+    facts.role = facts.src.role;
+    this.#note(rule, table, at, verdict);
   }
 
   #isFirstContact(): boolean {
@@ -404,11 +433,12 @@ function siteOf(
 }
 
 /** Rules that look for second legs; their subjects are own servers. */
-function relaysOf(rules: readonly Rule[], tables: readonly GroupTable[]): readonly Place[] {
+function relaysOf(rules: readonly Rule[], tables: readonly GroupTable[]): readonly Relay[] {
   return rules.flatMap((rule) => {
-    if (!(rule.bucket instanceof Correlate)) return [];
+    const { bucket } = rule;
+    if (!(bucket instanceof Correlate)) return [];
     return tables
       .filter((table) => table.has(rule) && table.isOwn)
-      .map((table) => ({ rule, table, offset: table.offsetOf(rule) }));
+      .map((table) => ({ rule, bucket, table, offset: table.offsetOf(rule) }));
   });
 }

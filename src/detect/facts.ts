@@ -201,6 +201,11 @@ export class Facts {
     return end <= rcptFrom ? null : this.#mailboxes.look(row.bytes, rcptFrom, end, words, at);
   }
 
+  /** The hash of a domain, as `mail.domain` and `rcpt.domain` have it, for a text of the row. */
+  hashOf(from: number, to: number): number {
+    return hashText(this.row.bytes, from, to, this.#seed);
+  }
+
   /** Fills what a session has. */
   session(): void {
     const { row, values } = this;

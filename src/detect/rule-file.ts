@@ -173,7 +173,7 @@ class Reader {
     const counted = new Map<string, Field>();
     for (const { path, value } of leaves(text.bucket, ['bucket'])) {
       const key = String(path.at(-1));
-      if (['observe', 'when', 'second'].includes(key)) parse(path, value);
+      if (['observe', 'when', 'second', 'hidden'].includes(key)) parse(path, value);
       if (key === 'of' || key === 'cost' || key === 'count') {
         this.#field(part, path, value, streams, counted);
       }

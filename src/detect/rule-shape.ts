@@ -161,6 +161,7 @@ const cusum = z.strictObject({
 const correlate = z.strictObject({
   type: z.literal('correlate'),
   second: expression.describe('which transactions are the second leg'),
+  hidden: expression.optional().describe('which encrypted sessions may be it: probable at most'),
   within: span.default(900),
   slow: span.default(21_600).describe('up to here a match counts half'),
   score: z.strictObject({

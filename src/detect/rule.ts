@@ -250,6 +250,7 @@ function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {
     case 'correlate':
       return new Correlate({
         second: test('bucket.second'),
+        hidden: bucket.hidden === undefined ? undefined : test('bucket.hidden'),
         seconds: bucket.within,
         slowSeconds: bucket.slow,
         score: bucket.score,

@@ -11,7 +11,7 @@
 // for strangers that keep being new. So of what was passed on, the networks that it came from must
 // have had two domains each on average before anything is confirmed.
 //
-//   state   0 mails of leg 1  1 mails matched  2 best score, hundredths  3 free
+//   state   0 mails of leg 1  1 mails matched  2 best score, hundredths  3 encrypted ones that fit
 //           4 .. sets: clients, pairs of client and domain; of what matched: domains, next
 //           networks, clients, pairs of client and domain
 
@@ -23,10 +23,13 @@ import { RecentPairs } from '../state/recent.js';
 import { type Cells, hashOf, headWords, SubjectTable } from '../state/subjects.js';
 import { setWords, type Tallies } from '../state/tally.js';
 import { type Bucket, type Evidence, rounded, Verdict } from './bucket.js';
+import { HiddenLegs } from './hidden-legs.js';
 
 export interface CorrelateOptions {
   /** Which accepted transactions of an own server may be the second leg. */
   readonly second: Test;
+  /** Which encrypted sessions may be it. */
+  readonly hidden?: Test | undefined;
   /** Seconds for a full match, and for one of half weight. */
   readonly seconds: number;
   readonly slowSeconds: number;
@@ -88,6 +91,7 @@ export class Correlate implements Bucket {
   readonly #legs = new Int32Array(legsMax * legWords);
   readonly #byRcpt = new RecentPairs(legsMax, true);
   readonly #byMessage = new RecentPairs(legsMax, true);
+  readonly #hidden: HiddenLegs;
   /** For a server and a domain: the networks that delivered, up to three. */
   readonly #hosts = new SubjectTable({ segments: 4, capacity: hostedMax, seed: 0 }, () => {});
   readonly #key = new Int32Array(5);
@@ -98,6 +102,7 @@ export class Correlate implements Bucket {
 
   constructor(options: CorrelateOptions) {
     this.#is = options;
+    this.#hidden = new HiddenLegs(options.seconds);
   }
 
   /** Leg 1, one recipient at a time; `facts` holds the recipient. */
@@ -107,6 +112,7 @@ export class Correlate implements Bucket {
     const domain = values[Slot.rcptDomain]!;
     if (domain === 0 || this.#answersFor(facts, domain)) return Verdict.none;
     this.#keep(facts);
+    if (this.#is.hidden !== undefined) this.#hidden.keep(facts, serverKey(facts, false));
     words[at]!++;
     const network = values[Slot.srcNetwork]!;
     const { tallies } = this.#is;
@@ -264,6 +270,33 @@ export class Correlate implements Bucket {
     return words[at]! >= messages ? Verdict.probable : Verdict.noted;
   }
 
+  /** Whether `learn` is to be told of recipients that others took in clear. */
+  isLearning(second: number): boolean {
+    return this.#hidden.isWaiting(second);
+  }
+
+  /** The server at hand took the recipient at hand from an own address. */
+  learn(facts: Facts): void {
+    this.#hidden.learn(facts);
+  }
+
+  /** Whether the session at hand may be an encrypted second leg; writes its server into `key`. */
+  hidden(facts: Facts, key: Int32Array): boolean {
+    if (this.#is.hidden?.(facts.values) !== true) return false;
+    const own = serverKey(facts, true);
+    return this.#hidden.match(facts, own, key);
+  }
+
+  /** Counts the session that `hidden` found: never proof, for nobody saw which mail was in it. */
+  suspect(cells: Cells, at: number, facts: Facts): number {
+    const { words } = cells;
+    const { messages } = this.#is;
+    words[at + 3]!++;
+    const enough = Math.min(words[at]!, words[at + 3]!) >= messages;
+    if (enough && this.#isVaried(cells, at, facts.second)) return Verdict.probable;
+    return Verdict.noted;
+  }
+
   /** Few strangers, domains and networks that keep being new: a relay and no backup MX. */
   #isFan(cells: Cells, at: number, second: number): boolean {
     const { tallies, domains: enoughOf } = this.#is;
@@ -279,6 +312,7 @@ export class Correlate implements Bucket {
     return {
       taken: words[at]!,
       passed_on: words[at + 1]!,
+      encrypted: words[at + 3]!,
       best_score: rounded(words[at + 2]! / 100),
       confirm_at: confirmAt,
       clients: count(clientsAt),
