@@ -53,16 +53,39 @@ export function everyKind(
   count: number,
   texts: readonly string[] = [delivery],
 ): Frame[] {
-  const frames: Frame[] = [];
-  for (let index = 0; index < count; index++) {
-    frames.push(...connection(chance, index, texts[chance.below(texts.length)]!));
-  }
-  return frames.sort((a, b) => a.time - b.time);
+  const connections = everyConnection(chance, count, texts);
+  return connections.flatMap(({ frames }) => frames).sort((a, b) => a.time - b.time);
 }
 
-function connection(chance: Chance, index: number, text: string): Frame[] {
+/** A connection, and which kinds it is of: one of each group of `kinds`. */
+export interface KindOfConnection {
+  readonly kinds: readonly string[];
+  readonly frames: readonly Frame[];
+}
+
+/** What a connection of `everyConnection` may be, in groups. */
+export const kinds: readonly (readonly string[])[] = [
+  ['IPv4', 'IPv6'],
+  ['plain', 'VLAN', 'QinQ', 'MPLS', 'PPPoE'],
+  ['fragments', 'whole'],
+  ['port 25 to 25', 'port above'],
+];
+
+/** The same, connection by connection. */
+export function everyConnection(
+  chance: Chance,
+  count: number,
+  texts: readonly string[] = [delivery],
+): KindOfConnection[] {
+  return Array.from({ length: count }, (_, index) =>
+    connection(chance, index, texts[chance.below(texts.length)]!),
+  );
+}
+
+function connection(chance: Chance, index: number, text: string): KindOfConnection {
   const six = chance.below(3) === 0;
-  const link = links[(index + chance.below(2)) % links.length]!;
+  const around = (index + chance.below(2)) % links.length;
+  const link = links[around]!;
   const low = 1 + chance.below(200);
   const options: ConversationOptions = {
     client: six ? `2001:db8:${index.toString(16)}::${low}` : `192.0.${index & 255}.${low}`,
@@ -73,11 +96,14 @@ function connection(chance: Chance, index: number, text: string): Frame[] {
     link: (packet) => packet,
   };
   const cut = chance.below(3) === 0;
-  return dialogue(text, options).frames.flatMap((frame, at) => {
+  const frames = dialogue(text, options).frames.flatMap((frame, at) => {
     const whole = !cut || frame.bytes.length <= fragmentBytes + 60;
     const packets = whole ? [frame.bytes] : fragments(frame.bytes, six, index * 1000 + at);
     return packets.map((packet) => ({ ...frame, bytes: link(packet) }));
   });
+  const [ip, wrapping, form, port] = kinds as [string[], string[], string[], string[]];
+  const own = options.clientPort === 25 ? port[0]! : port[1]!;
+  return { kinds: [ip[six ? 1 : 0]!, wrapping[around]!, form[cut ? 0 : 1]!, own], frames };
 }
 
 function fragments(packet: Buffer, six: boolean, id: number): Buffer[] {

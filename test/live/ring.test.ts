@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { everyConnection, kinds } from '../../bench/generate/every.js';
 import { generate, presets } from '../../bench/generate/traffic.js';
 import { Cable } from '../../bench/netns.js';
 import { writeDemo } from '../../bench/world/demo.js';
@@ -32,7 +33,7 @@ const missing = [
   existsSync(program) ? '' : 'dist',
 ].filter((what) => what !== '');
 const capable = missing.length === 0;
-if (!capable) console.warn(`live: 12 tests of the ring not run; missing: ${missing.join(', ')}`);
+if (!capable) console.warn(`live: 13 tests of the ring not run; missing: ${missing.join(', ')}`);
 
 interface Figures {
   readonly figures: {
@@ -214,6 +215,34 @@ describe.runIf(capable)('the ring on a cable', () => {
     const unseen = frames.filter((bytes) => addressHash(bytes, 0, bytes.length, 1) < 0).length;
     expect(unseen).toBeGreaterThan(0);
     expect(ends.map(({ figures }) => figures.unsteered)).toEqual([unseen, 0, 0]);
+  }, 30_000);
+
+  it('every flow is whole on one of two: tags, labels, fragments, 25 to 25, both IPs', async () => {
+    const connections = everyConnection(new Random(13), 400);
+    const of = new Map<string, number>();
+    connections.forEach(({ frames }, index) => {
+      for (const { bytes } of frames) of.set(bytes.toString('hex'), index);
+    });
+    const frames = connections.flatMap((one) => [...one.frames]).sort((a, b) => a.time - b.time);
+    const listener = await Listener.ready({
+      interfaces,
+      options: small,
+      members: 2,
+      give: 'frames',
+    });
+    await cable.send(captureOf(frames.map(({ bytes }) => bytes)), 10_000);
+    const { frames: got, ends } = await listener.end();
+    expect(got.length).toBe(frames.length);
+    expect(ends.map(({ figures }) => figures.unsteered)).toEqual([0, 0]);
+    const members = connections.map(() => new Set<number>());
+    for (const { hex, member } of got) members[of.get(hex)!]!.add(member);
+    expect(members.filter(({ size }) => size !== 1)).toEqual([]);
+    // Each worker has flows of each kind, so none of this is true only of one of them.
+    for (const kind of kinds.flat()) {
+      const some = members.filter((_, index) => connections[index]!.kinds.includes(kind));
+      const each = [0, 1].map((member) => some.filter((set) => set.has(member)).length);
+      for (const count of each) expect(count, `${kind}: ${each}`).toBeGreaterThan(10);
+    }
   }, 30_000);
 
   it.each(['demo', 'mixed'])(
