@@ -102,7 +102,7 @@ export class Detectors implements RowSink {
     this.#contacts = new RecentPairs(options.subjects * contactsShare, false);
     this.#register = register;
     this.#facts = new Facts(options.seed);
-    this.#domains = new Domains(register, options.seed);
+    this.#domains = new Domains(register);
     this.#shared = sharedOf(() => this.#register, options.subjects);
     this.#destinations = new Destinations(options.subjects, options.seed);
     this.#servers = new Servers(options.subjects, options.seed);
@@ -409,8 +409,9 @@ function sitesOf(
       const places: Place[] = [];
       for (const rule of rules) {
         const where = rule.wheres[stream]![context];
+        if (where === null || where === undefined) continue;
         const table = tables.find((one) => one.holds(rule, context));
-        if (where === null || where === undefined || table === undefined) continue;
+        if (table === undefined) continue;
         wheres.push(where);
         places.push({ rule, table, offset: table.offsetOf(rule) });
       }

@@ -4,7 +4,7 @@
 
 import type { Place, Register } from '../register/register.js';
 import type { DomainBook } from './facts.js';
-import { hashText } from './text.js';
+import type { NameHash } from './text.js';
 
 const slots = 1 << 14;
 /** Words: two hashes of the domain and server, answer. */
@@ -15,12 +15,10 @@ const anyServer = -1;
 
 export class Domains implements DomainBook {
   readonly #answers = new Int32Array(slots * slotWords);
-  readonly #seed: number;
   #register: Register;
 
-  constructor(register: Register, seed: number) {
+  constructor(register: Register) {
     this.#register = register;
-    this.#seed = seed;
   }
 
   /** Another register from now on. */
@@ -29,24 +27,24 @@ export class Domains implements DomainBook {
     this.#answers.fill(0);
   }
 
-  hosted(bytes: Buffer, from: number, to: number, server: number): boolean {
-    return this.#ask(bytes, from, to, server >= 0 ? server : anyServer);
+  hosted(domain: NameHash, server: number): boolean {
+    return this.#ask(domain, server >= 0 ? server : anyServer);
   }
 
-  elsewhere(bytes: Buffer, from: number, to: number, source: Place): boolean {
+  elsewhere(domain: NameHash, source: Place): boolean {
     if (source.server >= 0) return false;
-    return this.#ask(bytes, from, to, anyServer) && this.#register.egressOf(source) < 0;
+    return this.#ask(domain, anyServer) && this.#register.egressOf(source) < 0;
   }
 
-  #ask(bytes: Buffer, from: number, to: number, server: number): boolean {
-    const high = hashText(bytes, from, to, this.#seed) ^ Math.imul(server, 0x9e3779b1);
-    const low = hashText(bytes, from, to, ~this.#seed) + server;
+  #ask(name: NameHash, server: number): boolean {
+    const high = name.high ^ Math.imul(server, 0x9e3779b1);
+    const low = name.low + server;
     const at = (high & (slots - 1)) * slotWords;
     const answers = this.#answers;
     if (answers[at] === high && answers[at + 1] === (low | 0) && answers[at + 2] !== Answer.none) {
       return answers[at + 2] === Answer.yes;
     }
-    const domain = bytes.toString('latin1', from, to);
+    const domain = name.bytes.toString('latin1', name.from, name.to);
     const hosts =
       server === anyServer ? this.#register.hosted(domain) : this.#register.hosts(server, domain);
     answers[at] = high;

@@ -10,29 +10,15 @@ import { ReplyClass } from '../smtp/reply-class.js';
 import { Slot } from './fields.js';
 import { Mailboxes } from './mailboxes.js';
 import { hashOf } from './state/subjects.js';
-import { domainStart, Helo, hashPattern, hashText, heloClass } from './text.js';
+import { domainStart, Helo, hashText, NameHash } from './text.js';
 
 /** What is asked about domains; the owner of the register answers, and remembers. */
 export interface DomainBook {
-  /** Whether the own server answers for the domain in `bytes`. */
-  hosted(bytes: Buffer, from: number, to: number, server: number): boolean;
+  /** Whether the own server answers for the domain. */
+  hosted(domain: NameHash, server: number): boolean;
   /** Whether the domain has registered servers, and this source is none of them. */
-  elsewhere(bytes: Buffer, from: number, to: number, source: Place): boolean;
+  elsewhere(domain: NameHash, source: Place): boolean;
 }
-
-/** Dialect fields and the bits they stand for. */
-const dialects = [
-  [Slot.dialectHelo, Dialect.helo],
-  [Slot.dialectSpace, Dialect.spaceAfterColon],
-  [Slot.dialectTrailingSpace, Dialect.trailingSpace],
-  [Slot.dialectNoBrackets, Dialect.noBrackets],
-  [Slot.dialectLowerCase, Dialect.lowerCaseVerb],
-  [Slot.dialectPipelining, Dialect.unannouncedPipelining],
-  [Slot.dialectDataBehindRefusal, Dialect.dataBehindRefusal],
-  [Slot.dialectBareLf, Dialect.bareLf],
-  [Slot.dialectNoQuit, Dialect.noQuit],
-  [Slot.dialectServerName, Dialect.heloIsServer],
-] as const;
 
 /** One of sixteen names that were taken is learnt from: more would cost more than it tells. */
 const learnMask = 15;
@@ -63,11 +49,13 @@ export class Facts {
   readonly #mailboxes: Mailboxes;
   /** Recipients that were taken, to learn from each of so many. */
   #taken = 0;
+  readonly #name: NameHash;
 
   /** `seed` keys the hashes of names. */
   constructor(seed: number) {
     this.#seed = seed;
     this.#mailboxes = new Mailboxes(seed);
+    this.#name = new NameHash(seed);
   }
 
   /** Customers behind the client's address. */
@@ -135,9 +123,9 @@ export class Facts {
       const end = this.mailFrom + this.mailLength;
       const from = domainStart(row.bytes, this.mailFrom, end);
       if (from >= 0) {
-        values[Slot.mailDomain] = hashText(row.bytes, from, end, this.#seed);
-        if (domains.elsewhere(row.bytes, from, end, this.src))
-          values[Slot.mailRegisteredElsewhere] = 1;
+        this.#name.domain(row.bytes, from, end);
+        values[Slot.mailDomain] = this.#name.high;
+        if (domains.elsewhere(this.#name, this.src)) values[Slot.mailRegisteredElsewhere] = 1;
       }
     }
     values[Slot.mailLabel] = row.label > 0 && row.label < 15 ? 1 : 0;
@@ -180,13 +168,13 @@ export class Facts {
       values[Slot.rcptHosted] = 1;
       return;
     }
-    values[Slot.rcptDomain] = hashText(row.bytes, from, end, this.#seed);
+    this.#name.domain(row.bytes, from, end);
+    values[Slot.rcptDomain] = this.#name.high;
     if (values[Slot.outcomeClass] === ReplyClass.ok && (++this.#taken & learnMask) === 0) {
       this.#mailboxes.learn(row.bytes, this.rcptFrom, from - 1);
     }
     const inward = this.dst.own && !this.src.own;
-    if (inward && domains.hosted(row.bytes, from, end, this.dst.server))
-      values[Slot.rcptHosted] = 1;
+    if (inward && domains.hosted(this.#name, this.dst.server)) values[Slot.rcptHosted] = 1;
   }
 
   /**
@@ -231,13 +219,27 @@ export class Facts {
     values[Slot.authVariety] = hashOf(where, row.authLengths, 0, 0, 0) || 1;
     values[Slot.mailCost] = isHidden ? 1 : 0;
     const { dialect } = row;
-    for (const [slot, bit] of dialects) values[slot] = (dialect & bit) !== 0 ? 1 : 0;
+    this.#dialect(dialect);
     values[Slot.sessionRotated] = (dialect & Dialect.rotated) !== 0 ? 1 : 0;
     values[Slot.sessionEarly] = (dialect & Dialect.earlyTalker) !== 0 ? 1 : 0;
     if ((dialect & Dialect.heloIsServer) !== 0) values[Slot.heloClass] = Helo.serverName;
     for (let i = 0; i < row.anomalyCount; i++) {
       if (row.anomalyId(i) === Anomaly.unknownCommand) values[Slot.dialectAnomalies] = 1;
     }
+  }
+
+  #dialect(bits: number): void {
+    const { values } = this;
+    values[Slot.dialectHelo] = flag(bits, Dialect.helo);
+    values[Slot.dialectSpace] = flag(bits, Dialect.spaceAfterColon);
+    values[Slot.dialectTrailingSpace] = flag(bits, Dialect.trailingSpace);
+    values[Slot.dialectNoBrackets] = flag(bits, Dialect.noBrackets);
+    values[Slot.dialectLowerCase] = flag(bits, Dialect.lowerCaseVerb);
+    values[Slot.dialectPipelining] = flag(bits, Dialect.unannouncedPipelining);
+    values[Slot.dialectDataBehindRefusal] = flag(bits, Dialect.dataBehindRefusal);
+    values[Slot.dialectBareLf] = flag(bits, Dialect.bareLf);
+    values[Slot.dialectNoQuit] = flag(bits, Dialect.noQuit);
+    values[Slot.dialectServerName] = flag(bits, Dialect.heloIsServer);
   }
 
   attempt(): void {
@@ -277,10 +279,15 @@ export class Facts {
     const heloLength = row.word(At.helo);
     if (heloLength <= 0) return;
     const address = row.ip === 4 ? row.word(At.client + 3) : 0;
-    values[Slot.heloClass] = heloClass(row.bytes, from, from + heloLength, address);
-    values[Slot.heloName] = hashText(row.bytes, from, from + heloLength, this.#seed);
-    values[Slot.heloPattern] = hashPattern(row.bytes, from, from + heloLength, this.#seed);
+    const name = this.#name;
+    values[Slot.heloClass] = name.helo(row.bytes, from, from + heloLength, address);
+    values[Slot.heloName] = name.high;
+    values[Slot.heloPattern] = name.pattern;
   }
+}
+
+function flag(bits: number, bit: number): number {
+  return (bits & bit) !== 0 ? 1 : 0;
 }
 
 function keyed(values: Float64Array, at: number): number {

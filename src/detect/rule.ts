@@ -129,7 +129,7 @@ function wheresOf(definition: RuleDefinition, stream: Stream): (Tree | null)[] {
       wheres.push(null);
       continue;
     }
-    const left = fold(definition.where, knownIn(context));
+    const left = fold(definition.where, known[context]!);
     const never = left.kind === 'constant' && !left.value;
     wheres.push(never ? null : left);
   }
@@ -156,6 +156,8 @@ function knownIn(context: number): Known {
     [Slot.sessionDirection, [dst, 2 + dst][src]!],
   ]);
 }
+
+const known = Array.from({ length: contexts }, (_, context) => knownIn(context));
 
 // long: one case for each type of bucket
 function bucketOf(definition: RuleDefinition, shared: Shared): Bucket {

@@ -32,6 +32,69 @@ export function hashPattern(bytes: Uint8Array, from: number, to: number, seed: n
   return mixed(h);
 }
 
+/**
+ * Reads names, one after the other, and hashes them as `hashText` does. One reused object; each
+ * byte is looked at once.
+ */
+export class NameHash {
+  /** Two hashes of the name that was read last, independent of each other; never 0. */
+  high = 0;
+  low = 0;
+  /** Of a HELO name: the hash without its digits, so that names numbered by a template are one. */
+  pattern = 0;
+  /** Where the domain that was read last stands. */
+  bytes: Buffer = Buffer.alloc(0);
+  from = 0;
+  to = 0;
+  readonly #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed | 0;
+  }
+
+  /** A domain in [from, to). */
+  domain(bytes: Buffer, from: number, to: number): void {
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+    let h = this.#seed ^ 0x811c9dc5;
+    let g = ~this.#seed ^ 0x811c9dc5;
+    for (let at = from; at < to; at++) {
+      const byte = lower(bytes[at]!);
+      h = Math.imul(h ^ byte, 0x01000193);
+      g = Math.imul(g ^ byte, 0x01000193);
+    }
+    this.high = mixed(h);
+    this.low = mixed(g);
+  }
+
+  /**
+   * A HELO name in [from, to): sets `high` and `pattern`, gives its class. `address` is the
+   * client's IPv4 address, 0 where it has none.
+   */
+  helo(bytes: Uint8Array, from: number, to: number, address: number): number {
+    let h = this.#seed ^ 0x811c9dc5;
+    let p = h;
+    let digits = 0;
+    let run = 0;
+    let longest = 0;
+    for (let at = from; at < to; at++) {
+      const byte = lower(bytes[at]!);
+      h = Math.imul(h ^ byte, 0x01000193);
+      const isDigit = byte >= 0x30 && byte <= 0x39;
+      if (isDigit) digits++;
+      else p = Math.imul(p ^ byte, 0x01000193);
+      run = isDigit || (byte >= 0x61 && byte <= 0x66) ? run + 1 : 0;
+      if (run > longest) longest = run;
+    }
+    this.high = mixed(h);
+    this.pattern = mixed(p);
+    // Four numbers, or eight hexadecimal digits in a row, is the least that names an address.
+    const mayName = address !== 0 && (digits >= 4 || longest >= 8);
+    return heloClass(bytes, from, to, address, mayName);
+  }
+}
+
 /** Never 0, which stands for "none". */
 function mixed(h: number): number {
   let m = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -55,14 +118,20 @@ export function domainStart(bytes: Uint8Array, from: number, to: number): number
 const numbers = new Int32Array(4);
 
 /**
- * How a HELO name was written. `address` is the client's IPv4 address, 0 where it has none.
- * A literal is an address in square brackets (RFC 5321 section 4.1.3).
+ * How a HELO name was written; `mayName`: there is enough in it for the address. A literal is an
+ * address in square brackets (RFC 5321 section 4.1.3).
  */
-export function heloClass(bytes: Uint8Array, from: number, to: number, address: number): number {
+function heloClass(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  address: number,
+  mayName: boolean,
+): number {
   if (to <= from) return Helo.absent;
   if (bytes[from] === 0x5b || isDotted(bytes, from, to))
     return literalClass(bytes, from, to, address);
-  if (address !== 0 && namesAddress(bytes, from, to, address)) return Helo.ownAddress;
+  if (mayName && namesAddress(bytes, from, to, address)) return Helo.ownAddress;
   for (let at = from; at < to - 1; at++) if (bytes[at] === 0x2e) return Helo.name;
   return Helo.bareWord;
 }

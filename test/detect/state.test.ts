@@ -102,6 +102,28 @@ describe('recent pairs', () => {
     );
   });
 
+  it('pairs and their values are still there when the memory has grown', () => {
+    const pairs = new RecentPairs(1 << 20, true);
+    const before = pairs.bytes;
+    for (let n = 1; n <= 60_000; n++) {
+      expect(pairs.open(hashOf(n, 1, 2, 3, 4), n, n, 1e6)).toBe(true);
+      pairs.value = n;
+    }
+    expect(pairs.bytes).toBeGreaterThan(before);
+    expect(pairs.evicted).toBe(0);
+    for (let n = 1; n <= 60_000; n++) {
+      if (!pairs.find(hashOf(n, 1, 2, 3, 4), n, n, 1e6)) expect.fail(`pair ${n} is gone`);
+      if (pairs.value !== n) expect.fail(`pair ${n} has the value ${pairs.value}`);
+    }
+  });
+
+  it('a set that is full grows before it gives anybody up', () => {
+    const pairs = new RecentPairs(1 << 18, false);
+    for (let n = 0; n < 9; n++) pairs.open(n << 10, n + 1, n + 1, 100);
+    expect(pairs.evicted).toBe(0);
+    expect(pairs.find(0, 1, 9, 100)).toBe(true);
+  });
+
   it('a full set gives up the oldest and counts it', () => {
     const pairs = new RecentPairs(16, true);
     for (let n = 0; n < 9; n++) pairs.open(0, n + 1, n + 1, 100);

@@ -116,26 +116,28 @@ export class SubjectTable {
   /** First word of the record of a subject, or -1 where there is none. */
   find(key: Int32Array): number {
     const { words } = this.cells;
-    for (let at = this.#start(key); ; at = (at + 1) & this.#mask) {
-      const record = this.#index[at]!;
+    const index = this.#index;
+    const mask = this.#mask;
+    const { stride } = this;
+    for (let at = this.#start(key); ; at = (at + 1) & mask) {
+      const record = index[at]!;
       if (record === 0) return -1;
-      const base = (record - 1) * this.stride;
+      const base = (record - 1) * stride;
       if (same(words, base, key)) return base;
     }
   }
 
   /** First word of the record of a subject, made if it is new. `second` is the time. */
   open(key: Int32Array, second: number): number {
-    let { words } = this.cells;
-    let at = this.#start(key);
-    for (; ; at = (at + 1) & this.#mask) {
-      const record = this.#index[at]!;
-      if (record === 0) break;
-      const base = (record - 1) * this.stride;
-      if (!same(words, base, key)) continue;
-      words[base + 5] = second;
-      return base;
+    const known = this.find(key);
+    if (known >= 0) {
+      this.cells.words[known + 5] = second;
+      return known;
     }
+    return this.#make(key, second);
+  }
+
+  #make(key: Int32Array, second: number): number {
     let record = this.used;
     const isFull = record === this.#room;
     if (isFull && record === this.capacity) record = this.#evict();
@@ -143,13 +145,10 @@ export class SubjectTable {
       if (isFull) this.#grow();
       this.used++;
     }
-    if (isFull) {
-      // Entries of the index may have moved: search the free place again.
-      words = this.cells.words;
-      at = this.#start(key);
-      while (this.#index[at] !== 0) at = (at + 1) & this.#mask;
-    }
+    let at = this.#start(key);
+    while (this.#index[at] !== 0) at = (at + 1) & this.#mask;
     this.#index[at] = record + 1;
+    const { words } = this.cells;
     const base = record * this.stride;
     for (let i = 0; i < 5; i++) words[base + i] = key[i]!;
     words[base + 5] = second;
