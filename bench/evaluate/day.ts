@@ -68,9 +68,14 @@ async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
 /** A day as rows: no packet is made, everything behind the batch boundary is the product's. */
 export async function dayOfRows(o: DayOptions): Promise<Day> {
   const world = worldOf(o);
-  const { ground, entries } = world;
+  const { ground, entries, codes } = world;
   const law = await inFolder(async (folder) => {
-    const path = writeConfig(join(folder, 'world.pcap'), { ground, entries, mode: 'enforce' });
+    const path = writeConfig(join(folder, 'world.pcap'), {
+      ground,
+      entries,
+      codes,
+      mode: 'enforce',
+    });
     return lawOf(withRules(await loadConfig(path), o.rules));
   });
   const ledger = new Ledger(world);
@@ -128,11 +133,12 @@ export interface CaptureDayOptions extends DayOptions {
 export function dayOfPackets(o: CaptureDayOptions): Promise<Day> {
   return inFolder(async (folder) => {
     const world = worldOf(o);
-    const { ground, entries } = world;
+    const { ground, entries, codes } = world;
     const path = join(folder, 'world.pcap');
     const config = writeConfig(path, {
       ground,
       entries,
+      codes,
       mode: 'enforce',
       ...(o.rules === undefined ? {} : { rules: o.rules }),
     });

@@ -27,7 +27,18 @@ function sum(values: Iterable<number>): number {
   return total;
 }
 
-const others = ['relay', 'relay-user', 'compromised', 'snowshoe', 'prober', 'scanner'] as const;
+const others: readonly Guilt[] = [
+  'relay',
+  'relay-user',
+  'compromised',
+  'snowshoe',
+  'harvester-net',
+  'prober',
+  'scanner',
+  'mislabelled',
+  'out-of-dates',
+  'backscatter',
+];
 const order: readonly Guilt[] = [...listable, ...others];
 
 /** Who was found, and how soon. */

@@ -209,6 +209,37 @@ export function harvester(scene: Scene, address: string, own: boolean): Actor {
   return { sources: [truthOf(address, guilt, { guilt, own })], talks: talks() };
 }
 
+/** Many strangers that share a dictionary: each asks for a few names within the hour. */
+export function harvestNet(scene: Scene, addresses: readonly string[]): Actor {
+  const { rng, inbound, length } = scene;
+  const lasts = Math.min(length, 50 * minute);
+  const begin = rng.float() * (length - lasts);
+  const talks: Talk[] = [];
+  addresses.forEach((address, at) => {
+    const self = new Sender(scene, {
+      address,
+      helo: 'mail.corp.example',
+      manners: manners.patient,
+    });
+    for (let n = 0; n < 4; n++) {
+      const mail = mailOf(rng, {
+        from: `${person(rng)}@corp.example`,
+        domain: 'isp.example',
+        recipients: [guess(at * 4 + n)],
+        answer: () => (rng.chance(0.05) ? 'ok' : 'unknown'),
+        letter: null,
+      });
+      talks.push(self.at(rng.pick(inbound), begin + rng.float() * lasts, [mail]));
+    }
+  });
+  talks.sort((one, other) => one.start - other.start);
+  const guilt = 'harvester-net';
+  return {
+    sources: addresses.map((address) => truthOf(address, guilt, { guilt, own: false })),
+    talks,
+  };
+}
+
 const letters = 'abcdefghijklmnopqrstuvwxyz';
 
 /** Names in the order of a dictionary. */

@@ -10,7 +10,7 @@ import { type Generated, writeCapture } from '../generate/traffic.js';
 import type { Ground } from './ground.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
 import { planOf, type Wrapping } from './packets.js';
-import type { Entry, SourceTruth } from './source.js';
+import type { Code, Entry, SourceTruth } from './source.js';
 import type { Talk } from './talk.js';
 
 /** When every world begins: microseconds since 1970, 2023-11-14 22:13:20 UTC. */
@@ -19,13 +19,6 @@ export const epoch = 1_700_000_000_000_000;
 /** What a file of a world is called beside its capture `x.pcap`: `x.yaml`, `x-servers.csv`, ... */
 export function beside(capture: string, ending: string): string {
   return capture.replace(/(\.pcap)?$/, '') + ending;
-}
-
-export interface Code {
-  readonly code: string;
-  readonly holder: string;
-  readonly withdrawn?: string;
-  readonly sources: readonly string[];
 }
 
 export interface ConfigOptions {
@@ -70,20 +63,20 @@ export function writeConfig(capture: string, o: ConfigOptions): string {
 }
 
 function serversCsv(entries: readonly Entry[]): string {
-  const lines = entries.map(({ cidr, operator, role, domains, advertiser }) => {
-    const cells = [cidr, operator, role, '2022-01-10', '2022-03-01', domains.join(' ')];
+  const lines = entries.map(({ cidr, operator, role, domains, advertiser, dates }) => {
+    const { filed, starts, retires } = { filed: '2022-01-10', starts: '2022-03-01', ...dates };
+    const cells = [cidr, operator, role, filed, starts, retires ?? '', domains.join(' ')];
     return [...cells, advertiser ? 'true' : '', 'permit-1'].join(',');
   });
-  const head = 'cidr,operator,role,filed_at,starts_at,domains,advertiser,licence';
+  const head = 'cidr,operator,role,filed_at,starts_at,retires_at,domains,advertiser,licence';
   return `${[head, ...lines].join('\n')}\n`;
 }
 
 function codesCsv(codes: readonly Code[]): string {
-  const lines = codes.map(({ code, holder, withdrawn, sources }) =>
-    [code, holder, 'email', '2022-06-01', '2025-06-01', withdrawn ?? '', sources.join(' ')].join(
-      ',',
-    ),
-  );
+  const lines = codes.map(({ code, holder, issued, expires, withdrawn, sources }) => {
+    const dates = [issued ?? '2022-06-01', expires ?? '2025-06-01', withdrawn ?? ''];
+    return [code, holder, 'email', ...dates, sources.join(' ')].join(',');
+  });
   const head = 'code,holder,service,issued_on,expires_on,withdrawn_on,source_cidrs';
   return `${[head, ...lines].join('\n')}\n`;
 }

@@ -40,7 +40,8 @@ function run(flags: Flags): void {
   const length = flags.hours * hour;
   const spread = flags.seed > 20 ? heldBackSpread : tuningSpread;
   const world = makeWorld({ seed: flags.seed, mix: cut(dayMix, flags.share), spread, length });
-  writeConfig(flags.out, { ground: world.ground, entries: world.entries, mode: 'enforce' });
+  const { ground, entries, codes } = world;
+  writeConfig(flags.out, { ground, entries, codes, mode: 'enforce' });
   const result = writeWorld({
     path: flags.out,
     seed: flags.seed,

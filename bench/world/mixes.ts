@@ -73,6 +73,10 @@ export const dayMix: Mix = {
   scanners: 1,
   framed: 6,
   outages: 2,
+  advertisers: 6,
+  outOfDates: 2,
+  backscatterers: 1,
+  harvestNets: 1,
 };
 
 /**

@@ -237,6 +237,7 @@ export class TalkRows {
     if (session.declares && mail.letter) row.sizeDeclared = mail.letter.bytes;
     if (letter !== null) {
       row.label = labelOf(letter.subject);
+      row.labelCode = /^\[QC ([A-Z0-9]+)\]/.exec(letter.subject ?? '')?.[1] ?? '';
       row.bytes = letter.bytes + 230 * letter.hops;
       row.messageId = letter.id;
     }
@@ -295,7 +296,7 @@ function outcomeOf(step: Step, mailing: Meaning, final: Meaning, half: boolean):
 
 function labelOf(subject: string | undefined): number {
   if (subject === undefined) return 0;
-  if (subject.startsWith('[QC]')) return 2;
+  if (/^\[QC[ \]]/.test(subject)) return 2;
   return subject.startsWith('AD:') || subject.includes('5bm/5ZGK') ? 1 : 0;
 }
 

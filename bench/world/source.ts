@@ -16,13 +16,17 @@ export type Guilt =
   | 'bot-submission'
   | 'bot-foreign'
   | 'harvester'
+  | 'harvester-net'
   | 'snowshoe'
   | 'relay'
   | 'relay-user'
   | 'compromised'
   | 'guesser'
   | 'prober'
-  | 'scanner';
+  | 'scanner'
+  | 'mislabelled'
+  | 'out-of-dates'
+  | 'backscatter';
 
 /** The truth about one source, as the truth file has it. */
 export interface SourceTruth {
@@ -44,6 +48,18 @@ export interface SourceTruth {
 export interface Actor {
   readonly sources: readonly SourceTruth[];
   readonly talks: Iterable<Talk>;
+  /** Management codes that the register has for them. */
+  readonly codes?: readonly Code[];
+}
+
+/** A management code as the register has it; issued in 2022 for three years when not said. */
+export interface Code {
+  readonly code: string;
+  readonly holder: string;
+  readonly issued?: string;
+  readonly expires?: string;
+  readonly withdrawn?: string;
+  readonly sources: readonly string[];
 }
 
 /** A mail server as the register lists it. */
@@ -53,6 +69,8 @@ export interface Entry {
   readonly role: 'registered' | 'registered-bulk' | 'infrastructure';
   readonly domains: readonly string[];
   readonly advertiser: boolean;
+  /** Other dates than those of a server that has been in force since March 2022. */
+  readonly dates?: { readonly filed: string; readonly starts: string; readonly retires?: string };
 }
 
 /** How wide the parameters of behaviours are drawn; held-back seeds draw from other ranges. */

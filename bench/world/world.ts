@@ -9,10 +9,12 @@ import {
   bot,
   compromised,
   harvester,
+  harvestNet,
   hiddenBot,
   snowshoe,
   submissionBot,
 } from './bots.js';
+import { advertiser, backscatterer, labelFaults, outOfDates } from './faults.js';
 import { customer6, type Domain, type Ground, largeGround, strangerAt } from './ground.js';
 import { device, hobbyServer, home, office, sharedHomes, stalePassword } from './homes.js';
 import { backupServer, forwarder, openRelay, queueOf } from './relays.js';
@@ -26,6 +28,7 @@ import {
 } from './servers.js';
 import {
   type Actor,
+  type Code,
   type Entry,
   hour,
   rngOf,
@@ -82,6 +85,12 @@ export interface Mix {
   readonly scanners: number;
   /** Innocents that somebody tries to make look guilty. */
   readonly framed: number;
+  /** Declared advertisers: one in six has its labels and its code in order. */
+  readonly advertisers: number;
+  readonly outOfDates: number;
+  readonly backscatterers: number;
+  /** Forty strangers each that ask for four mailboxes. */
+  readonly harvestNets: number;
   readonly outages: number;
 }
 
@@ -96,6 +105,7 @@ export interface WorldOptions {
 export interface World {
   readonly ground: Ground;
   readonly entries: readonly Entry[];
+  readonly codes: readonly Code[];
   readonly sources: readonly SourceTruth[];
   readonly length: number;
   /** Everybody's talks in order of time. To be walked once. */
@@ -109,9 +119,11 @@ export function makeWorld(o: WorldOptions): World {
   maker.homes();
   maker.bots();
   maker.strangers();
+  maker.faults();
   return {
     ground: maker.ground,
     entries: maker.entries,
+    codes: maker.actors.flatMap(({ codes }) => codes ?? []),
     sources: [...maker.actors.flatMap(({ sources }) => sources), ...mailDomains(maker.ground)],
     length: o.length,
     talks: () => merged(maker.actors),
@@ -309,6 +321,24 @@ class Maker {
     const targets = Array.from({ length: 600 }, (_, n) => this.ground.dynamic.at(n * 11));
     this.#each(mix.scanners, (scene) =>
       scanner(scene, this.#stranger(), [...targets, ...this.#inbound]),
+    );
+  }
+
+  faults(): void {
+    const { mix } = this.#o;
+    const listed = (n: number): Place => ({ ...this.#place(n), missing: false });
+    this.#each(mix.advertisers, (scene, n) =>
+      advertiser(scene, listed(n), labelFaults[n % labelFaults.length]!, n),
+    );
+    this.#each(mix.outOfDates, (scene, n) =>
+      outOfDates(scene, listed(n), n % 2 === 0 ? 'early' : 'retired'),
+    );
+    this.#each(mix.backscatterers, (scene, n) => backscatterer(scene, listed(n)));
+    this.#each(mix.harvestNets, (scene) =>
+      harvestNet(
+        scene,
+        Array.from({ length: 40 }, () => this.#stranger()),
+      ),
     );
   }
 }

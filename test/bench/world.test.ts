@@ -44,7 +44,8 @@ function capture(name: string, seed: number, mirror: Partial<MirrorOptions> = {}
   const made = world(seed);
   const path = join(folder, `${name}.pcap`);
   const truthPath = beside(path, '-truth.ndjson');
-  const config = writeConfig(path, { ground: made.ground, entries: made.entries, mode: 'enforce' });
+  const { ground, entries, codes } = made;
+  const config = writeConfig(path, { ground, entries, codes, mode: 'enforce' });
   const result = writeWorld({
     path,
     seed,
@@ -129,7 +130,7 @@ describe('a world', () => {
         if (guilt === null && register.startsWith('registered')) servers.listed++;
       }
       const kinds = new Set(sources.map(({ guilt }) => guilt));
-      expect(kinds.size).toBe(17);
+      expect(kinds.size).toBe(21);
     }
     const share = servers.missing / (servers.missing + servers.listed);
     expect(share).toBeGreaterThan(0.03);
