@@ -12,6 +12,7 @@ import { Judge, lawOf } from '../../src/cli/judge.js';
 import { type Config, loadConfig } from '../../src/config.js';
 import type { Alert, Decision } from '../../src/decide/decision.js';
 import { SipHash } from '../../src/lib/siphash.js';
+import { Rng } from '../generate/rng.js';
 import { RowEncoder } from '../generate/rows.js';
 import { epoch, writeConfig, writeWorld } from '../world/files.js';
 import { type MirrorOptions, perfectMirror } from '../world/mirror.js';
@@ -30,6 +31,8 @@ export interface DayOptions {
   /** Microseconds. */
   readonly length: number;
   readonly baselines: readonly Baseline[];
+  /** Share of packets that the mirror loses, for days of rows. */
+  readonly rowLoss?: number;
   /** Other rules than the shipped ones. */
   readonly rules?: string;
 }
@@ -84,7 +87,8 @@ export async function dayOfRows(o: DayOptions): Promise<Day> {
     decision: (decision: Decision) => ledger.verdict(ofDecision(decision)),
   };
   const judge = new Judge(law, { sinks, seed: 1 });
-  const rows = new TalkRows(new RowEncoder(new SipHash(key), judge));
+  const lost = { share: o.rowLoss ?? 0, rng: new Rng(o.seed ^ 0x6c6f7373) };
+  const rows = new TalkRows(new RowEncoder(new SipHash(key), judge), lost);
   const began = performance.now();
   const talks = walk(world, rows, ledger, o.baselines);
   rows.finish();
@@ -114,8 +118,8 @@ function walk(
 }
 
 function ofAlert(alert: Alert): Verdict {
-  const { rule, subject, time, proof } = alert;
-  return { kind: 'alert', time, cidr: subject.cidr, rule: rule.id, proof };
+  const { rule, subject, time, proof, severity } = alert;
+  return { kind: 'alert', time, cidr: subject.cidr, rule: rule.id, proof, severity };
 }
 
 function ofDecision(decision: Decision): Verdict {

@@ -1,6 +1,7 @@
 // What each source of a world did, beside what was said of it: sessions, recipients offered and
 // refused with their times, alerts and entries of the list. One ledger is one day of one world.
 
+import { epoch } from '../world/files.js';
 import type { SourceTruth } from '../world/source.js';
 import type { Talk } from '../world/talk.js';
 import type { World } from '../world/world.js';
@@ -17,7 +18,12 @@ export interface Verdict {
   readonly until?: number;
   /** suspected, probable, confirmed. */
   readonly proof?: string | undefined;
+  /** Of an alert. */
+  readonly severity?: string | undefined;
 }
+
+/** What people who watch alerts work in. */
+const shift = 8 * 3_600_000_000;
 
 /** Everything about one source of one day. */
 export interface Account {
@@ -49,6 +55,9 @@ export class Ledger {
   readonly accounts = new Map<string, Account>();
   /** Decisions about prefixes and addresses that nobody in the world has. */
   strange = 0;
+  /** Alerts by severity, in each shift of eight hours. */
+  readonly load = new Map<string, number[]>();
+  shifts = 0;
   readonly #open = new Map<string, { account: Account; since: number }>();
 
   constructor(world: World) {
@@ -95,6 +104,7 @@ export class Ledger {
   }
 
   verdict(verdict: Verdict): void {
+    if (verdict.kind === 'alert') this.#counts(verdict);
     const account = this.#of(verdict.cidr);
     if (account === undefined && verdict.kind === 'alert') {
       for (const one of this.#inside(verdict.cidr)) one.alerts.set(verdict.rule, verdict.time);
@@ -125,12 +135,33 @@ export class Ledger {
   /** The day is over: open entries are counted to this time. */
   finish(time: number): void {
     for (const key of [...this.#open.keys()]) this.#close(key, time);
+    this.shifts = Math.ceil((time - epoch) / shift);
+  }
+
+  #counts({ severity, time }: Verdict): void {
+    const counts = this.load.get(severity ?? 'none') ?? [];
+    const at = Math.max(0, Math.floor((time - epoch) / shift));
+    counts[at] = (counts[at] ?? 0) + 1;
+    this.load.set(severity ?? 'none', counts);
   }
 
   #close(key: string, time: number): void {
     const open = this.#open.get(key);
     if (open) open.account.held += Math.max(0, time - open.since);
     this.#open.delete(key);
+  }
+
+  /** What was said of each source of whom anything was, for comparing two ways of judging. */
+  said() {
+    const all = [...this.accounts.values()].map(({ truth, alerts, proofs, ...rest }) => ({
+      address: truth.address,
+      alerts: [...alerts.keys()].sort(),
+      proofs: [...proofs].sort(),
+      listed: Number.isFinite(rest.listed),
+      by: rest.listedBy,
+      blocked: Number.isFinite(rest.blocked),
+    }));
+    return all.filter(({ alerts, listed }) => listed || alerts.length > 0);
   }
 
   /** The sources in an IPv4 prefix of 24 bits. */

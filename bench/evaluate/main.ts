@@ -17,16 +17,19 @@ import { type DayOptions, dayOfPackets, dayOfRows } from './day.js';
 import { noises } from './noise.js';
 import {
   ablationTable,
+  adversaryTable,
   detectorTable,
   foundTable,
+  loadTable,
   methodTable,
   noiseTable,
   paidTable,
   relayText,
+  waysText,
 } from './page.js';
 import { Tally } from './tally.js';
 
-const parts = ['world', 'crowd', 'noise', 'ablation'] as const;
+const parts = ['world', 'crowd', 'lossy', 'ways', 'noise', 'ablation'] as const;
 type Part = (typeof parts)[number];
 
 interface Flags {
@@ -99,6 +102,8 @@ class Evaluation {
       relayText(tally),
       detectorTable(tally),
       methodTable(tally),
+      adversaryTable(tally),
+      loadTable(tally),
     ].join('\n');
   }
 
@@ -116,7 +121,42 @@ class Evaluation {
     }
     this.cases.push(...tally.cases);
     const days = `${seeds.length} days, seeds ${seeds[0]} to ${seeds.at(-1)}`;
-    return `Synthetic; not field-validated. ${days}.\n\n${paidTable(tally)}`;
+    const loads = loadTable(tally);
+    return `Synthetic; not field-validated. ${days}.\n\n${paidTable(tally)}\n${loads}`;
+  }
+
+  /** Days on a mirror that loses one packet in a hundred: who is found, and who pays. */
+  async lossy(): Promise<string> {
+    const tally = new Tally();
+    const days = { world: this.#seeds(8, 1), crowd: this.#seeds(8, 1) };
+    for (const [kind, seeds] of Object.entries(days)) {
+      for (const seed of seeds) {
+        const share = this.#flags.quick ? 0.1 : 1;
+        const mix = cut(kind === 'world' ? dayMix : crowdMix, this.#flags.share ?? share);
+        const day = { ...this.#day(seed, 1, 24), mix, rowLoss: 0.01 };
+        const { world, ledger, talks, seconds } = await dayOfRows(day);
+        tally.add(seed, ledger, world.ground, []);
+        say(`${kind} at a loss of 1 %, seed ${seed}: ${talks} sessions in ${seconds.toFixed(1)} s`);
+      }
+    }
+    this.cases.push(...tally.cases);
+    return [
+      `Synthetic; not field-validated. ${days.world.length} days of an ISP and ` +
+        `${days.crowd.length} of a crowd of innocents, seeds from ${days.world[0]} on.\n`,
+      foundTable(tally),
+      paidTable(tally),
+      relayText(tally),
+    ].join('\n');
+  }
+
+  /** One seed both ways. */
+  async ways(): Promise<string> {
+    const [seed] = this.#seeds(1, 1);
+    const day = this.#day(seed!, this.#flags.quick ? 0.06 : 0.3, 1);
+    const rows = await dayOfRows(day);
+    const packets = await dayOfPackets(day);
+    say(`both ways, seed ${seed}: ${rows.talks} sessions`);
+    return waysText(seed!, rows, packets);
   }
 
   /** Hours as captures through the program, on mirrors that are not perfect. */

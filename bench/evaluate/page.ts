@@ -3,6 +3,7 @@
 import { row, table } from '../tables.js';
 import type { Guilt } from '../world/source.js';
 import { precisionAt, quantile, upperBound, wilson } from './intervals.js';
+import type { Ledger } from './ledger.js';
 import { claims, listable } from './meaning.js';
 import type { Found, Paid, Tally } from './tally.js';
 
@@ -156,6 +157,53 @@ export function detectorTable(tally: Tally): string {
   );
 }
 
+/** What people who watch alerts get to see. */
+export function loadTable(tally: Tally): string {
+  const lines = [
+    row('severity', 'alerts in a shift, mean', '90th percentile', 'most'),
+    row('---', '--:', '--:', '--:'),
+  ];
+  for (const severity of ['info', 'low', 'medium', 'high', 'critical']) {
+    const counts = tally.load.get(severity) ?? [];
+    const all = Array.from({ length: tally.shifts }, (_, at) => counts[at] ?? 0);
+    const mean = (sum(all) / Math.max(1, tally.shifts)).toFixed(1);
+    lines.push(row(severity, mean, quantile(all, 0.9), Math.max(0, ...all)));
+  }
+  return table(`Alerts by severity in ${tally.shifts} shifts of eight hours.`, lines);
+}
+
+/** Those who know how they are looked for, beside a bot that does not. */
+export function adversaryTable(tally: Tally): string {
+  const ways: readonly (readonly [Guilt, string])[] = [
+    ['bot-fast', 'none: the fast bot'],
+    ['bot-clean-list', 'a list of which at most 15 % is refused'],
+    ['bot-postfix', 'the manners of Postfix'],
+    ['bot-wide', 'a hundred recipients a message'],
+    ['bot-slow', 'few messages an hour, eight hours of rest'],
+    ['bot-hidden', 'an address shared with fifteen honest homes'],
+    ['harvester-net', 'a dictionary shared by forty strangers'],
+  ];
+  const lines = [
+    row('disguise', 'an alert, %', 'listed, %', 'delivered before', 'refused before', 's to list'),
+    row('---', '--:', '--:', '--:', '--:', '--:'),
+  ];
+  for (const [guilt, what] of ways) {
+    const found = tally.found.get(guilt);
+    if (found === undefined) continue;
+    const { sourceDays: all, alerted, listed, delivered, refused, toList } = found;
+    const shares = [percent(alerted, all), percent(listed, all)];
+    lines.push(row(what, ...shares, three(delivered), three(refused), three(toList)));
+  }
+  const framed = [...tally.paid].filter(([name]) => name.startsWith('framed'));
+  const days = sum(framed.map(([, paid]) => paid.sourceDays));
+  const listed = sum(framed.map(([, paid]) => paid.listed));
+  const about =
+    'Adversaries, and what each disguise gains (median / 90th percentile / most). Flooded with ' +
+    `false evidence under their address (forged SYNs, the client's half of a bot's dialogue): ` +
+    `${days} innocent source-days, ${listed} of them listed.`;
+  return table(about, lines);
+}
+
 /** Ours beside the baselines, and precision at several prevalences. */
 export function methodTable(tally: Tally): string {
   const lines = [
@@ -254,6 +302,30 @@ export function noiseTable(results: readonly NoisyResult[]): string {
     'Synthetic; not field-validated. One hour of a smaller world as packets through ' +
       '`mailweir replay --config`, with what the mirror does to them. Shares are of source-hours.',
     lines,
+  );
+}
+
+/** What is compared of a day. */
+interface Heard {
+  readonly ledger: Pick<Ledger, 'said'>;
+  readonly talks: number;
+}
+
+/** The verdicts about every source of one hour, judged from rows and from packets. */
+export function waysText(seed: number, rows: Heard, packets: Heard): string {
+  const texts = ({ ledger }: Heard) => ledger.said().map((one) => JSON.stringify(one));
+  const [one, other] = [texts(rows), texts(packets)];
+  const different = [
+    ...one.filter((text) => !other.includes(text)),
+    ...other.filter((text) => !one.includes(text)),
+  ];
+  const listed = rows.ledger.said().filter((said) => said.listed).length;
+  return (
+    `Synthetic; not field-validated. Seed ${seed}, one hour, ${rows.talks.toLocaleString('en-US')} ` +
+    `sessions, judged from rows of the batch boundary and from the packets of the same talks ` +
+    `through \`mailweir replay\`. Sources with any verdict: ${one.length} and ${other.length}, ` +
+    `limited or blocked ${listed}. Sources whose verdicts differ (rules that name them, proofs, ` +
+    `limits, blocks): ${different.length === 0 ? 'none' : different.join('; ')}.\n`
   );
 }
 

@@ -73,12 +73,20 @@ export class Tally {
   };
   /** Innocents behind addresses that were listed for somebody else's guilt. */
   collateral = 0;
+  /** Alerts in each shift of eight hours, by severity; shifts of all days. */
+  readonly load = new Map<string, number[]>();
+  shifts = 0;
   /** Accusations of innocents to look at: seed, address, population, rule. */
   readonly cases: string[] = [];
 
   add(seed: number, ledger: Ledger, ground: Ground, baselines: readonly Baseline[]): void {
     this.days++;
     this.strange += ledger.strange;
+    for (const [severity, counts] of ledger.load) {
+      const all = entry(this.load, severity, () => []);
+      for (const [at, count] of counts.entries()) all[this.shifts + at] = count ?? 0;
+    }
+    this.shifts += ledger.shifts;
     for (const account of ledger.accounts.values()) {
       if (account.sessions === 0 && account.listed === Number.POSITIVE_INFINITY) continue;
       const { truth } = account;

@@ -14,6 +14,7 @@ import {
 } from '../../src/smtp/reply-class.js';
 import { addressBytes } from '../generate/frame.js';
 import { EventHeap } from '../generate/heap.js';
+import type { Rng } from '../generate/rng.js';
 import type { Row, RowBase, RowEncoder } from '../generate/rows.js';
 import { codeOf, courseOf, isPiped, refused, type Step } from './course.js';
 import { SessionDraft, TransactionDraft } from './draft.js';
@@ -32,7 +33,14 @@ const wordsKept = 200_000;
 /** `flow.timeout_half_open_s` of the configuration's defaults, in microseconds. */
 const halfOpenLife = 30_000_000;
 
+/** What a mirror that loses a share of all packets does to rows. */
+export interface RowLoss {
+  readonly share: number;
+  readonly rng: Rng;
+}
+
 export class TalkRows {
+  readonly #loss: RowLoss | null;
   readonly #encoder: RowEncoder;
   readonly #text = new ReplyText();
   readonly #meanings = new Map<string, Meaning>();
@@ -43,8 +51,20 @@ export class TalkRows {
   #flow = 0;
   #rows = 0;
 
-  constructor(encoder: RowEncoder) {
+  constructor(encoder: RowEncoder, loss?: RowLoss) {
     this.#encoder = encoder;
+    this.#loss = loss !== undefined && loss.share > 0 ? loss : null;
+  }
+
+  /** Bytes missing of so many packets; a reply is lost as often as a piece of a message. */
+  #missing(packets: number): number {
+    const loss = this.#loss;
+    if (loss === null) return 0;
+    let lost = 0;
+    for (let at = loss.rng.exponential(1 / loss.share); at < packets; lost++) {
+      at += loss.rng.exponential(1 / loss.share);
+    }
+    return lost * 800;
   }
 
   /**
@@ -105,7 +125,8 @@ export class TalkRows {
       vlan: [],
       flow: [0, this.#flow],
       sides: half ? 1 : 3,
-      handshake: !half,
+      // Of a handshake the answer has to be seen, and one packet that takes it up.
+      handshake: !half && this.#missing(1) === 0,
       started,
       time: started,
       gaps: 0,
@@ -146,6 +167,7 @@ export class TalkRows {
   #sealed(base: RowBase, talk: Talk): number {
     const time = base.started + talk.rtt * (5 + talk.sealed.length) + 120_000;
     const row = new SessionDraft(base, time);
+    row.gaps = this.#missing(10 + bytesOf(talk) / 900);
     row.bannerCode = 0;
     row.greetingClass = ReplyClass.none;
     row.protocol = 3;
@@ -185,6 +207,7 @@ export class TalkRows {
     if (greeting !== 'ok') return this.#unwelcome(base, talk, greeting);
     let time = base.started + Math.round(talk.rtt * 2.5) + 40_000 + manners.think;
     const session = new SessionFacts(talk, half);
+    let gaps = this.#missing(6);
     if (talk.starttls) time += talk.rtt * (5 + talk.sealed.length) + 120_000;
     else {
       if (talk.login !== null) time += talk.login.lengths.length * (talk.rtt + 90_000);
@@ -193,11 +216,17 @@ export class TalkRows {
         time += turns * (talk.rtt + manners.think) + (step.letter ? talk.rtt + 200_000 : 0);
         const row = new TransactionDraft(base, time);
         row.txId = at;
+        const message = (step.letter?.bytes ?? 0) / 900;
+        row.gaps = this.#missing((isPiped(talk) ? 3 : 2 * turns) + message);
+        if (gaps > 0) row.afterLoss = true;
+        gaps += row.gaps;
         this.#transaction(row, talk, step, session);
       }
     }
+    if (talk.starttls) gaps += this.#missing(bytesOf(talk) / 900);
     if (manners.quit && !talk.starttls) time += talk.rtt + manners.think;
     const row = new SessionDraft(base, time);
+    row.gaps = gaps;
     session.write(row);
     this.#put(row);
     return time;
@@ -218,7 +247,7 @@ export class TalkRows {
       lists |= meaning.lists;
       return { address, code: meaning.code, class: meaning.class };
     });
-    row.afterLoss = half;
+    row.afterLoss ||= half;
     row.helo = talk.helo;
     row.greeting = talk.manners.verb === 'EHLO' ? 1 : 2;
     row.mailFrom = mail.from;

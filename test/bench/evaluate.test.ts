@@ -145,20 +145,9 @@ describe('a world before the judge', () => {
   it('gets the same verdicts as rows and as packets', async () => {
     const rows = await dayOfRows(small(4));
     const packets = await dayOfPackets(small(4));
-    const said = ({ ledger }: typeof rows) => {
-      const heard = [...ledger.accounts.values()].map(({ truth, alerts, proofs, ...rest }) => ({
-        address: truth.address,
-        alerts: [...alerts.keys()].sort(),
-        proofs: [...proofs].sort(),
-        listed: Number.isFinite(rest.listed),
-        by: rest.listedBy,
-        blocked: Number.isFinite(rest.blocked),
-      }));
-      return heard.filter(({ alerts, listed }) => listed || alerts.length > 0);
-    };
-    const verdicts = said(rows);
+    const verdicts = rows.ledger.said();
     expect(verdicts.filter(({ listed }) => listed).length).toBeGreaterThan(4);
-    expect(said(packets)).toEqual(verdicts);
+    expect(packets.ledger.said()).toEqual(verdicts);
     expect(packets.stats).toMatchObject({ gap_bytes: 0 });
   });
 
