@@ -112,7 +112,7 @@ class Evaluation {
     const tally = new Tally();
     const seeds: number[] = [];
     const mix = cut(crowdMix, this.#flags.share ?? (this.#flags.quick ? 0.1 : 1));
-    for (const seed of this.#seeds(12, 1)) {
+    for (const seed of this.#seeds(20, 1)) {
       if (enough && seeds.length > 0) break;
       seeds.push(seed);
       const { world, ledger, talks, seconds } = await dayOfRows({ ...this.#day(seed, 1, 24), mix });

@@ -42,6 +42,8 @@ export interface Said {
 export interface Method {
   readonly found: Map<Guilt, number>;
   readonly paid: Map<string, number>;
+  /** Innocents among the paid that the register has. */
+  registered: number;
   readonly refused: number[];
 }
 
@@ -171,11 +173,13 @@ export class Tally {
     const method = entry(this.methods, name, () => ({
       found: new Map(),
       paid: new Map(),
+      registered: 0,
       refused: [],
     }));
-    const { guilt, population } = account.truth;
+    const { guilt, population, register } = account.truth;
     if (guilt === 'bot-fast') method.refused.push(before(account, listed).refused);
     if (listed === Number.POSITIVE_INFINITY) return;
+    if (guilt === null && /^(registered|infrastructure)/.test(register)) method.registered++;
     if (guilt === null) add(method.paid, population);
     else add(method.found, guilt);
   }
