@@ -242,8 +242,10 @@ export class TalkRows {
     const last = mail.final === 'ok' ? '250 ok' : refused(talk, mail.final, to);
     const final = half || letter === null ? unseen : this.#meaning(last, Stage.final);
     let lists = mailing.lists | data.lists | final.lists;
-    const rcpts = step.offered.map(({ to: address, reply }) => {
-      const meaning = half ? unseen : this.#meaning(reply, Stage.rcpt);
+    const hidden = this.#hidden(row.gaps > 0, talk, step.offered.length);
+    const rcpts = step.offered.map(({ to: address, reply }, at) => {
+      const isUnseen = half || (at >= hidden.from && at < hidden.to);
+      const meaning = isUnseen ? unseen : this.#meaning(reply, Stage.rcpt);
       lists |= meaning.lists;
       return { address, code: meaning.code, class: meaning.class };
     });
@@ -271,6 +273,18 @@ export class TalkRows {
       row.messageId = letter.id;
     }
     this.#put(row);
+  }
+
+  /**
+   * Recipients whose answers a loss hides: all where they came in one packet, else some from a
+   * point on. On packets a loss of 1 % hides two fifths of the answers in such transactions.
+   */
+  #hidden(isGapped: boolean, talk: Talk, count: number): { from: number; to: number } {
+    const loss = this.#loss;
+    if (!isGapped || loss === null || count === 0) return { from: count, to: count };
+    if (isPiped(talk)) return { from: 0, to: count };
+    const from = loss.rng.int(count);
+    return { from, to: from + 1 + loss.rng.int(count - from) };
   }
 
   /** The packet plane's own reading of a reply. */

@@ -132,9 +132,10 @@ export class Facts {
     values[Slot.mailRcptCount] = row.rcptCount + row.word(AtTx.rcptDropped);
     const bytes = row.double(AtTx.bytes);
     values[Slot.mailData] = bytes >= 0 ? 1 : 0;
-    // Who has a message says how long it is, or asks to send it even where all were refused.
-    const isMeant = row.word(AtTx.dataCode) !== 0 || row.double(AtTx.sizeDeclared) >= 0;
-    values[Slot.mailMeant] = bytes >= 0 || isMeant ? 1 : 0;
+    // Who has a message says how long it is, or asks to send it even where all were refused. Whose
+    // MAIL was not seen is taken for one who has.
+    const isSaid = row.word(AtTx.dataCode) !== 0 || row.double(AtTx.sizeDeclared) >= 0;
+    values[Slot.mailMeant] = bytes >= 0 || isSaid || this.mailLength < 0 ? 1 : 0;
     values[Slot.mailBytes] = Math.max(0, bytes);
     this.rcptFrom =
       this.mailFrom + Math.max(0, this.mailLength) + Math.max(0, row.word(AtTx.labelCode));
@@ -267,6 +268,11 @@ export class Facts {
 
   set acceptsAll(acceptsAll: boolean) {
     this.values[Slot.dstAcceptsAll] = acceptsAll ? 1 : 0;
+  }
+
+  /** Whether the address of the recipient at hand and the answer to it were both seen. */
+  get isAnswered(): boolean {
+    return this.rcptLength > 0 && this.values[Slot.outcomeCode] !== 0;
   }
 
   /** Whether the recipient at hand was taken. */

@@ -9,6 +9,7 @@ import { RowEncoder, type SessionRow, type TransactionRow } from '../../bench/ge
 import { shippedRules, testNetwork } from '../../src/cli/rule-tests.js';
 import { Detectors, detectorDefaults } from '../../src/detect/detectors.js';
 import { type RuleSet, readRules } from '../../src/detect/rule-file.js';
+import { ReplyClass } from '../../src/smtp/reply-class.js';
 import { FindingRecorder } from '../helper/findings.js';
 
 const { register } = await testNetwork();
@@ -98,10 +99,30 @@ describe('evidence', () => {
     expect(finding?.samples.at(-1)).toMatchObject({ outcome: 'unknown-user 550', dport: 25 });
   });
 
-  it('a transaction with a gap is none', () => {
-    const world = refusals(new World(), 50, { gaps: 1 });
-    expect(world.states(sprt)).toEqual([]);
-    expect(world.detectors.counters.gapped).toBe(50);
+  it('of a transaction with a gap only the answers that were seen are', () => {
+    const answer = { code: 550, class: ReplyClass.unknownUser };
+    for (const [rcpt, states] of [
+      [{ address: null, ...answer }, []],
+      [{ code: 0, class: ReplyClass.none }, []],
+      [{}, ['fires']],
+    ] as const) {
+      const world = new World();
+      for (let n = 0; n < 10; n++) {
+        const hash = [n, n, 0, 1];
+        const seen = { address: `user${n}@example.net`, hash, ...answer };
+        world.refused({ gaps: 1, rcpts: [{ ...seen, ...rcpt }] });
+      }
+      expect(world.states(sprt)).toEqual(states);
+      expect(world.detectors.counters.gapped).toBe(10);
+    }
+  });
+
+  it('a transaction with a gap is no mail, whatever else was seen of it', () => {
+    const world = new World();
+    for (let n = 0; n < 60; n++) {
+      world.refused({ gaps: 1, rcpts: [{ address: `u${n}@example.net`, code: 250, class: 1 }] });
+    }
+    expect(world.states('core.rate-limit')).toEqual([]);
   });
 
   it('a connection whose handshake nobody saw is none: its address may be forged', () => {
