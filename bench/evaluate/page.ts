@@ -326,13 +326,14 @@ export function waysText(seed: number, rows: Heard, packets: Heard): string {
     ...other.filter((text) => !one.includes(text)),
   ];
   const listed = rows.ledger.said().filter((said) => said.listed).length;
-  return (
-    `Synthetic; not field-validated. Seed ${seed}, one hour, ${rows.talks.toLocaleString('en-US')} ` +
-    `sessions, judged from rows of the batch boundary and from the packets of the same talks ` +
-    `through \`mailweir replay\`. Sources with any verdict: ${one.length} and ${other.length}, ` +
-    `limited or blocked ${listed}. Sources whose verdicts differ (rules that name them, proofs, ` +
-    `limits, blocks): ${different.length === 0 ? 'none' : different.join('; ')}.\n`
-  );
+  const differ = different.length === 0 ? 'none' : different.join('; ');
+  return [
+    `Synthetic; not field-validated. Seed ${seed}, one hour,`,
+    `${rows.talks.toLocaleString('en-US')} sessions, judged from rows of the batch boundary`,
+    'and from the packets of the same talks through `mailweir replay`. Sources with any',
+    `verdict: ${one.length} and ${other.length}; limited or blocked: ${listed}. Sources whose`,
+    `verdicts differ (rules that name them, proofs, limits, blocks): ${differ}.\n`,
+  ].join(' ');
 }
 
 /** What each idea of the rules is worth. */

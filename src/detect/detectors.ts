@@ -3,8 +3,9 @@
 //
 // What counts as evidence is decided here, once for all rules: of a transaction with a gap only the
 // recipients of whom both the address and the answer were seen (of 23,000 such answers on mirrors
-// that lose 1 and 2 % of packets one was not the true one), nothing of a connection whose handshake was not seen (a stranger can write any address on a
-// packet of his), except where the tap shows too little of handshakes; then findings say so.
+// that lose 1 and 2 % of all packets one was not the true one); nothing of a connection whose
+// handshake was not seen (a stranger can write any address on a packet of his), except where the
+// tap shows too little of handshakes; then findings say so.
 
 import { AtSession, AtTx, Outcome, RowKind, type RowSink } from '../batch/row.js';
 import type { Register } from '../register/register.js';
