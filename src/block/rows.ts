@@ -166,6 +166,11 @@ export class EntryCursor {
     return scopePorts.filter((_, bit) => (mask & (1 << bit)) !== 0);
   }
 
+  /** Whether it is about port 25, where mail is. */
+  get speaksOfMail(): boolean {
+    return ((this.#piece[this.#at + Cell.rule]! >>> 16) & 1) !== 0;
+  }
+
   /** Messages an hour of a limit, 0 where there is no limit. */
   get rate(): number {
     return this.#piece[this.#at + Cell.rate]!;

@@ -92,14 +92,10 @@ export class Slices {
 type Words = [number, number, number, number];
 
 /** Rows of one action and family as slices without overlap and without `holes`. */
-export function disjoint(
-  cursor: EntryCursor,
-  rows: { readonly four: Float64Array; readonly six: Int32Array },
-  holes: readonly Slices[],
-): Slices {
+export function disjoint(cursor: EntryCursor, rows: FamilyRows, holes: readonly Slices[]): Slices {
   const out = new Slices();
   const last = { words: [0, 0, 0, 0] as Words, bits: -1 };
-  const take = (row: number): void => {
+  eachInOrder(cursor, rows, (row) => {
     cursor.seek(row);
     const words: Words = [cursor.w0, cursor.w1, cursor.w2, cursor.w3];
     // Sorted by address, then by length: whatever is nested follows what it is nested in.
@@ -107,9 +103,63 @@ export function disjoint(
     last.words = words;
     last.bits = cursor.bits;
     punch(out, words, cursor.bits, { row, holes });
-  };
+  });
+  return out;
+}
+
+/** Rows of one family: of the other one there are none. */
+export interface FamilyRows {
+  readonly four: Float64Array;
+  readonly six: Int32Array;
+}
+
+/**
+ * Calls `take` with rows in order of address, then the widest, then the strongest action, then the
+ * one that lives longest.
+ */
+function eachInOrder(cursor: EntryCursor, rows: FamilyRows, take: (row: number) => void): void {
   inOrder(cursor, rows.four, take);
   for (const row of rows.six) take(row);
+}
+
+/** A prefix that encloses those that follow it. */
+interface Outer {
+  readonly words: Words;
+  readonly bits: number;
+  /** 1 limit, 2 block, 3 allow: the strongest of it and of what encloses it. */
+  readonly strongest: number;
+}
+
+/**
+ * Rows of every action as they are for whoever takes the longest prefix that covers an address: the
+ * strongest action wins there too. Left out is what a stronger one encloses, and every exception
+ * that excepts nothing. `isListed` says of which actions entries are wanted; the others are
+ * exceptions where they are stronger.
+ */
+export function nested(
+  cursor: EntryCursor,
+  rows: FamilyRows,
+  isListed: (action: number) => boolean,
+): Slices {
+  const out = new Slices();
+  const outers: Outer[] = [];
+  eachInOrder(cursor, rows, (row) => {
+    cursor.seek(row);
+    const words: Words = [cursor.w0, cursor.w1, cursor.w2, cursor.w3];
+    const { bits, actionNumber: action } = cursor;
+    while (outers.length > 0) {
+      const last = outers.at(-1)!;
+      if (last.bits <= bits && inside(words, last.words, last.bits)) break;
+      outers.pop();
+    }
+    const outer = outers.at(-1);
+    const isTwin = outer?.bits === bits && outer.strongest === action;
+    if (outer !== undefined && (outer.strongest > action || isTwin)) return;
+    // What lies in an exception is excepted already.
+    if (outer?.strongest === action && !isListed(action)) return;
+    outers.push({ words, bits, strongest: action });
+    if (isListed(action) || outer !== undefined) out.add(words, bits, row);
+  });
   return out;
 }
 
@@ -138,12 +188,14 @@ function inOrder(cursor: EntryCursor, keys: Float64Array, take: (row: number) =>
   }
 }
 
-/** The wider one first; of two alike the one that lives longer. */
+/** The wider one first; of two alike the stronger one, then the one that lives longer. */
 function byLength(cursor: EntryCursor, one: number, other: number): number {
   cursor.seek(one);
-  const { bits, until } = cursor;
+  const { bits, actionNumber, until } = cursor;
   cursor.seek(other);
-  return bits - cursor.bits || cursor.until - until || one - other;
+  const order = bits - cursor.bits || cursor.actionNumber - actionNumber;
+  // Both for ever: the difference is no number.
+  return order || (cursor.until === until ? one - other : cursor.until - until);
 }
 
 /** Sorts IPv6 rows by address, then as `byLength`. */

@@ -12,6 +12,8 @@ export interface Format {
   readonly what: string;
   /** Whether a reader can tell blocks from limits, so that both may be in one document. */
   readonly tellsApart: boolean;
+  /** Whether readers go by the longest prefix, so that entries may be nested as they are. */
+  readonly nests?: boolean;
   /** Lines of one part of a document that comes in parts, where it does. */
   readonly pageLines?: number;
   write(view: View, out: ByteWriter): void;

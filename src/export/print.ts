@@ -29,7 +29,7 @@ const quickBytes = 2_000_000;
 export function print(snapshot: Snapshot, order: Order, publisher: Publisher): Printed {
   const format = formatNamed(order.format);
   if (format === undefined) throw new Error(`no format "${order.format}"`);
-  const view = new View(snapshot, order, publisher);
+  const view = new View(snapshot, order, publisher, format.nests);
   const out = new ByteWriter(4096 + view.count * 32);
   format.write(view, out);
   const body = out.take() as Uint8Array<ArrayBuffer>;

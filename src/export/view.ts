@@ -3,7 +3,7 @@
 
 import { EntryCursor, type Snapshot } from '../block/rows.js';
 import { isoTime } from '../lib/iso-time.js';
-import { disjoint, rowRoom, Slices, sortSix } from './disjoint.js';
+import { disjoint, nested, rowRoom, Slices, sortSix } from './disjoint.js';
 import type { ByteWriter } from './writer.js';
 
 /** Which entries: those that block, those that limit, or both. */
@@ -40,12 +40,15 @@ export class View {
   readonly #slices: Slices;
   #index = -1;
 
-  constructor(snapshot: Snapshot, wanted: Wanted, publisher: Publisher) {
+  /** With `nests` entries stay nested, for readers that take the longest prefix. */
+  constructor(snapshot: Snapshot, wanted: Wanted, publisher: Publisher, nests = false) {
     this.snapshot = snapshot;
     this.wanted = wanted;
     this.publisher = publisher;
     this.entry = new EntryCursor(snapshot);
-    this.#slices = slicesOf(this.entry, new EntryCursor(snapshot), wanted);
+    const rows = rowsOf(new EntryCursor(snapshot), wanted, snapshot.generated);
+    const { action } = wanted;
+    this.#slices = nests ? nestedOf(this.entry, rows, action) : apartOf(this.entry, rows, action);
   }
 
   /** Lines that are about an entry. */
@@ -81,6 +84,11 @@ export class View {
 
   get action(): EntryCursor['action'] {
     return this.entry.action;
+  }
+
+  /** Whether the line is about whom the line of a wider prefix is not; only where they nest. */
+  get isException(): boolean {
+    return !listedBy(this.wanted.action, this.entry.actionNumber);
   }
 
   /** Writes the address without its length. */
@@ -134,28 +142,60 @@ export function moment(micros: number): string {
   return known.text;
 }
 
-function slicesOf(cursor: EntryCursor, walk: EntryCursor, wanted: Wanted): Slices {
-  const { action, family, heldFrom } = wanted;
-  const rows = { limit: new Rows(), block: new Rows(), allow: new Rows() };
+/** Whether a document about some actions lists entries of one: 1 limit, 2 block, 3 allow. */
+function listedBy(action: ListAction, number: number): boolean {
+  return (number === 2 && action !== 'limit') || (number === 1 && action !== 'block');
+}
+
+/** Rows by action; 0 has none. */
+type ByAction = readonly [Rows, Rows, Rows, Rows];
+
+/**
+ * What a document is about: entries of port 25, because no format can name another one and readers
+ * would hold back mail there for what happened elsewhere. An allow entry counts at every port.
+ */
+function rowsOf(walk: EntryCursor, { action, family, heldFrom }: Wanted, now: number): ByAction {
+  const rows: ByAction = [new Rows(), new Rows(), new Rows(), new Rows()];
   while (walk.next()) {
     const four = walk.isIpv4;
     if ((four && family === 'ipv6') || (!four && family === 'ipv4')) continue;
-    const kind = walk.action;
-    if (kind === 'limit' && action === 'block') continue;
+    const { actionNumber: kind } = walk;
+    if (kind === 1 && action === 'block') continue;
+    if (kind !== 3 && !walk.speaksOfMail) continue;
+    if (walk.until <= now) continue;
     if (heldFrom !== null && walk.created > heldFrom && !walk.isManual) continue;
-    rows[kind].add(walk, four);
+    rows[kind]!.add(walk, four);
   }
+  return rows;
+}
+
+const familyNames = ['four', 'six'] as const;
+
+/** Lines of which none touches another; blocks first. */
+function apartOf(cursor: EntryCursor, rows: ByAction, action: ListAction): Slices {
+  const [, limits, blocks, allows] = rows;
   const out = new Slices();
   // Each family on its own: ::/0 covers no IPv4 address.
-  const parts = (['four', 'six'] as const).map((name) => {
-    const allowed = [disjoint(cursor, rows.allow.sorted(cursor, name), [])];
-    const blocked = disjoint(cursor, rows.block.sorted(cursor, name), allowed);
+  const parts = familyNames.map((name) => {
+    const allowed = [disjoint(cursor, allows.sorted(cursor, name), [])];
+    const blocked = disjoint(cursor, blocks.sorted(cursor, name), allowed);
     return { allowed, blocked, name };
   });
   if (action !== 'limit') for (const { blocked } of parts) out.append(blocked);
   if (action === 'block') return out;
   for (const { allowed, blocked, name } of parts) {
-    out.append(disjoint(cursor, rows.limit.sorted(cursor, name), [...allowed, blocked]));
+    out.append(disjoint(cursor, limits.sorted(cursor, name), [...allowed, blocked]));
+  }
+  return out;
+}
+
+/** Lines as the entries are, where the longest prefix counts. */
+function nestedOf(cursor: EntryCursor, rows: ByAction, action: ListAction): Slices {
+  const out = new Slices();
+  const all = new Rows();
+  for (const each of rows) all.take(each);
+  for (const name of familyNames) {
+    out.append(nested(cursor, all.sorted(cursor, name), (one) => listedBy(action, one)));
   }
   return out;
 }
@@ -177,6 +217,16 @@ class Rows {
       this.#four = more;
     }
     this.#four[this.#count++] = (cursor.w3 >>> 0) * rowRoom + cursor.row;
+  }
+
+  /** Has those of others too. */
+  take(other: Rows): void {
+    for (const row of other.#six) this.#six.push(row);
+    const more = new Float64Array(Math.max(64, this.#count + other.#count));
+    more.set(this.#four.subarray(0, this.#count));
+    more.set(other.#four.subarray(0, other.#count), this.#count);
+    this.#four = more;
+    this.#count += other.#count;
   }
 
   /** Rows of one family, for `disjoint`. */

@@ -35,6 +35,75 @@ function stands(entries: readonly Given[], address: string): DecisionAction | nu
   return order.find((one) => found.includes(one)) ?? null;
 }
 
+describe('lines of a zone', () => {
+  it.each(['block', 'limit', 'all'] as const)(
+    'the longest prefix says of every address what the list says, and of which entry: %s',
+    (which) => {
+      fc.assert(
+        fc.property(fc.array(four, { maxLength: 12 }), fc.array(six, { maxLength: 6 }), (a, b) => {
+          const entries: Given[] = [
+            ...a.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, true) })),
+            ...b.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, false) })),
+          ];
+          const view = new View(snapshotOf(entries), { ...wanted, action: which }, {}, true);
+          const lines: (Given & { isException: boolean; row: number })[] = [];
+          while (view.next()) {
+            const out = new ByteWriter();
+            view.cidr(out);
+            const { action: kind, isException, entry } = view;
+            lines.push({
+              ...{ cidr: out.take().toString(), action: kind },
+              ...{ isException, row: entry.row },
+            });
+          }
+          for (let at = 0; at < 64; at++) {
+            for (const address of [`198.51.100.${at}`, `2001:db8::${at.toString(16)}`]) {
+              const [longest] = lines
+                .filter(({ cidr }) => covers(cidr, address))
+                .sort((one, other) => bitsOf(other.cidr) - bitsOf(one.cidr));
+              const stand = stands(entries, address);
+              const meant = stand === which || (which === 'all' && stand !== 'allow');
+              const said = longest === undefined || longest.isException ? null : longest;
+              expect(said?.action ?? null).toBe(meant ? stand : null);
+              if (said === null) continue;
+              // Of entries of that action the longest prefix; of two alike the first.
+              const own = entries.map((one, row) => ({ ...one, row }));
+              const [first] = own
+                .filter((one) => one.action === stand && covers(one.cidr, address))
+                .sort((one, other) => bitsOf(other.cidr) - bitsOf(one.cidr) || one.row - other.row);
+              expect(said.row).toBe(first!.row);
+            }
+          }
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
+
+  it('what is over, or about another port, is in no document', () => {
+    const rows = new Rows(10);
+    const scope = { proto: 'tcp', dport: [587], direction: 'in' } as const;
+    rows.put(entryOf('198.51.100.1/32', 1, { scope }));
+    rows.put(entryOf('198.51.100.2/32', 2, { until: noon }));
+    rows.put(entryOf('198.51.100.3/32', 3, { scope: { ...scope, dport: [25, 587] } }));
+    rows.put(entryOf('198.51.100.0/24', 4, { action: 'allow', scope, until: noon }));
+    const list = { list: 'tap', revision: 7, generated: noon, expires: noon + 7200e6 };
+    const order = { ...wanted, format: 'txt', action: 'all' } as const;
+    for (const format of ['json', 'rbldnsd', 'nft']) {
+      const { body } = print({ ...list, ...rows.lend() }, { ...order, format }, {});
+      expect(
+        Buffer.from(body)
+          .toString()
+          .match(/198\.51\.100\.\d+/g),
+      ).toEqual(['198.51.100.3']);
+    }
+  });
+});
+
+function bitsOf(cidr: string): number {
+  return Number(cidr.split('/')[1]);
+}
+
 describe('lines of a document', () => {
   it.each(['block', 'limit', 'all'] as const)(
     'every address once and as the list says, whatever is nested: %s',

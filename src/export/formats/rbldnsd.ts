@@ -1,5 +1,6 @@
 // Zone files of rbldnsd, one for IPv4 (ip4trie) and one for IPv6 (ip6trie), with the codes of our
-// own DNSBL and the test entries of RFC 5782 section 5. $TIMESTAMP makes rbldnsd stop serving what
+// own DNSBL and the test entries of RFC 5782 section 5. rbldnsd takes the longest prefix, so nested
+// entries stay what they are, and what is allowed inside of one is excluded. $TIMESTAMP makes rbldnsd stop serving what
 // nobody renewed; the negative time to live is 60 s, so a new entry is seen within a minute.
 
 import { returnCode } from '../../block/return-code.js';
@@ -12,6 +13,7 @@ export const rbldnsd: Format = {
   type: plainText,
   what: 'an ip4trie zone of rbldnsd',
   tellsApart: true,
+  nests: true,
   write: (view, out) => zone(view, out, true),
 };
 
@@ -20,6 +22,7 @@ export const rbldnsd6: Format = {
   type: plainText,
   what: 'an ip6trie zone of rbldnsd',
   tellsApart: true,
+  nests: true,
   write: (view, out) => zone(view, out, false),
 };
 
@@ -37,6 +40,10 @@ function zone(view: View, out: ByteWriter, four: boolean): void {
   while (view.next()) {
     if (view.isIpv4 !== four) continue;
     const { entry } = view;
+    if (view.isException) {
+      view.cidr(out.text('!')).newline();
+      continue;
+    }
     view.cidr(out).text(` :${returnCode(entry.action, entry.rule)}:`);
     out.id(entry).newline();
   }

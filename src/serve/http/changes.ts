@@ -86,7 +86,9 @@ function sumOf(steps: readonly ListChange[]): { added: object[]; removed: object
   };
 }
 
+/** As documents: entries about port 25, because no reader is told of another one. */
 function isMeant({ entry }: ListChange, action: 'block' | 'limit' | 'all'): boolean {
+  if (!entry.scope.dport.includes(25)) return false;
   return entry.action === action || (action === 'all' && entry.action !== 'allow');
 }
 

@@ -86,7 +86,7 @@ export function addLapi(app: FastifyInstance, served: Served): void {
           ? everything(served)
           : list
               .covering(about)
-              .filter(({ action }) => action === 'block')
+              .filter(({ action, scope }) => action === 'block' && scope.dport.includes(25))
               .map((entry) => decision({ ...entry, rule: entry.rule?.id ?? 'manual' }, list.now));
       // CrowdSec says null where there is none.
       return found.length === 0 ? reply.type('application/json').send('null') : found;
@@ -126,7 +126,8 @@ function everything({ list }: Served): CrowdsecDecision[] {
   const cursor = new EntryCursor(list.snapshot());
   const found: CrowdsecDecision[] = [];
   while (cursor.next()) {
-    if (cursor.action === 'block') found.push(decision(cursor.keep(), list.now));
+    if (cursor.action === 'block' && cursor.speaksOfMail)
+      found.push(decision(cursor.keep(), list.now));
   }
   return found;
 }
@@ -134,7 +135,8 @@ function everything({ list }: Served): CrowdsecDecision[] {
 function outcome(steps: readonly ListChange[], now: number) {
   const latest = new Map<string, ListChange>();
   for (const step of steps) {
-    if (step.entry.action === 'block') latest.set(step.entry.id, step);
+    const { action, scope } = step.entry;
+    if (action === 'block' && scope.dport.includes(25)) latest.set(step.entry.id, step);
   }
   const fresh: CrowdsecDecision[] = [];
   const gone: CrowdsecDecision[] = [];

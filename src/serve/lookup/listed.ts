@@ -58,6 +58,8 @@ export class ListedSources {
   #moment: Moment = { now: 0, port: 0 };
   #best = -1;
   #bestAction = 0;
+  #bestBits = -1;
+  #bestUntil = 0;
 
   /** `seed` is random, so that nobody can choose addresses that all meet in one place. */
   constructor(seed: number) {
@@ -140,6 +142,7 @@ export class ListedSources {
     this.#moment = moment;
     this.#best = -1;
     this.#bestAction = 0;
+    this.#bestBits = -1;
     for (const bits of this.#lengths[four ? 1 : 0]) {
       this.#bits = bits;
       this.#w0 = w0 & maskWord(bits, 0);
@@ -161,10 +164,17 @@ export class ListedSources {
     const { actionNumber } = entry;
     if (entry.w3 !== this.#w3 || entry.w2 !== this.#w2 || entry.w1 !== this.#w1) return;
     if (entry.w0 !== this.#w0 || entry.bits !== this.#bits) return;
-    if (actionNumber <= this.#bestAction || entry.until <= this.#moment.now) return;
+    const { until } = entry;
+    if (actionNumber < this.#bestAction || until <= this.#moment.now) return;
+    // Of two of one prefix the one that lives longer, as in exported zones; a wider one came later.
+    const longer = until - this.#bestUntil || this.#best - row;
+    const isTwin = this.#bestBits === this.#bits && longer > 0;
+    if (actionNumber === this.#bestAction && !isTwin) return;
     if (actionNumber !== allowed && !entry.ports.includes(this.#moment.port)) return;
     this.#best = row;
     this.#bestAction = actionNumber;
+    this.#bestBits = this.#bits;
+    this.#bestUntil = until;
   };
 
   /** The words and the length, mixed as MurmurHash3 does. */
