@@ -17,7 +17,12 @@ export function addExabgp(program: Command, end: (status: number) => void): void
     )
     .option('--config <file>', 'configuration, YAML; its network.own says what is own')
     .option('--url <url>', "address of the daemon's API, instead of serve.http")
-    .option('--interval <s>', 'seconds between two looks', wholeOver0('--interval'), 5)
+    .option(
+      '--interval <s>',
+      'seconds between two looks without a stream',
+      wholeOver0('--interval'),
+      5,
+    )
     .option('--rules <n>', 'announce at most n rules', wholeOver0('--rules'), 1000)
     .option('--state <file>', 'what was announced, for the process that comes after a crash')
     .option('--debug', 'print stack traces')

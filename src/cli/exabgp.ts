@@ -1,5 +1,7 @@
-// `mailweir exabgp`: a process of ExaBGP. It fetches the daemon's list again and again and says on
-// standard output which FlowSpec rules to announce and to withdraw. Rules never outlive the list:
+// `mailweir exabgp`: a process of ExaBGP. It hears from the daemon's stream that the list changed,
+// fetches it (where there is no stream, again and again) and says on standard output which FlowSpec
+// rules to announce and to withdraw. The stream only says when: the document has nested entries
+// merged and what is held back left out. Rules never outlive the list:
 // they go when it expires, when ExaBGP closes the door, and on a signal; what a crash left behind
 // is withdrawn by the next process, which finds it in the file of `--state`.
 
@@ -13,7 +15,7 @@ import { type CommonOptions, settings } from './words.js';
 export interface ExabgpOptions extends CommonOptions {
   /** Where the daemon's API is; without it `serve.http` of the configuration. */
   readonly url?: string;
-  /** Seconds between two looks. */
+  /** Seconds between two looks where nothing is heard. */
   readonly interval: number;
   readonly rules: number;
   readonly state?: string;
@@ -22,12 +24,21 @@ export interface ExabgpOptions extends CommonOptions {
 /** A list of a million entries; more is no list. */
 const bodyMax = 512 * 1024 ** 2;
 const patience_ms = 10_000;
+/** Without a sound for so long the stream is dead: the daemon says something every 15 s. */
+const silence_ms = 40_000;
+/** The daemon, and a document as of a change, are asked for again after at most so long. */
+const again_ms = 5000;
+const lag_ms = 1000;
+/** Between two looks, however much is heard. */
+const gap_ms = 250;
+/** Of one line of the stream. */
+const lineMax = 1024 ** 2;
 
 const document = z.object({
   revision: z.number(),
   generated: z.iso.datetime({ offset: true }),
   expires: z.iso.datetime({ offset: true }),
-  entries: z.array(z.object({ cidr: z.string(), action: z.string() })),
+  entries: z.array(z.object({ cidr: z.string(), action: z.string(), rate: z.number().optional() })),
 });
 
 /** Runs until ExaBGP closes its end or a signal comes; gives the exit status. */
@@ -54,10 +65,17 @@ class Follower {
   #life_ms = 0;
   #expires = Number.NEGATIVE_INFINITY;
   #told = '';
-  #stop: () => void = () => {};
+  readonly #stopping = new AbortController();
   readonly #stopped = new Promise<void>((resolve) => {
-    this.#stop = resolve;
+    this.#stopping.signal.addEventListener('abort', () => resolve());
   });
+  /** Wakes the loop. */
+  #poke: () => void = () => {};
+  /** The stream is open. */
+  #hears = false;
+  /** The revision of the document, and the latest one that the stream told of. */
+  #revision = 0;
+  #wanted = 0;
 
   constructor(url: URL, rules: FlowRules, options: ExabgpOptions) {
     this.#url = url;
@@ -70,20 +88,97 @@ class Follower {
     // What ExaBGP answers does not matter; that it is there does.
     process.stdin.on('end', this.#stop).resume();
     this.#restore();
-    let isOver = false;
-    void this.#stopped.then(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      await this.#look();
-      const rest = new Promise((resolve) => {
-        setTimeout(resolve, this.#options.interval * 1000).unref();
+    const { signal } = this.#stopping;
+    const listening = this.#listen();
+    while (!signal.aborted) {
+      const poked = new Promise<void>((resolve) => {
+        this.#poke = resolve;
       });
-      await Promise.race([this.#stopped, rest]);
+      const began = performance.now();
+      await this.#look();
+      if (!signal.aborted) await this.#rest(this.#pause(), poked);
+      // A list that changes all the time is not fetched all the time.
+      const early_ms = gap_ms - (performance.now() - began);
+      if (!signal.aborted && early_ms > 0) await this.#rest(early_ms, this.#stopped);
     }
+    await listening;
     this.#say(this.#rules.clear());
     process.stdin.destroy();
     return Exit.done;
+  }
+
+  readonly #stop = (): void => {
+    this.#stopping.abort();
+    this.#poke();
+  };
+
+  /** Milliseconds to the next look, if nothing is heard before. */
+  #pause(): number {
+    // A document may be some changes behind while the next one is printed.
+    if (this.#hears && this.#revision < this.#wanted) return lag_ms;
+    const usual = this.#options.interval * 1000;
+    if (this.#tag === null) return Math.min(usual, again_ms);
+    const left = Math.max(lag_ms, this.#expires - performance.now());
+    return Math.min(this.#hears ? Math.max(usual, silence_ms) : usual, left);
+  }
+
+  async #rest(pause_ms: number, woken: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, pause_ms);
+    });
+    await Promise.race([over, woken]);
+    clearTimeout(timer);
+  }
+
+  /** Hears the stream, and opens it again when it ends, until all is over. */
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      // Why there is no stream is told with the document, which comes the same way.
+      await this.#hear(signal).catch(() => {});
+      this.#hears = false;
+      this.#poke();
+      const pause_ms = Math.min(this.#options.interval * 1000, again_ms);
+      if (!signal.aborted) await this.#rest(pause_ms, this.#stopped);
+    }
+  }
+
+  /** One stream of server-sent events up to its end; whatever it tells wakes the loop. */
+  async #hear(stopping: AbortSignal): Promise<void> {
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(), silence_ms);
+    try {
+      const response = await fetch(new URL('/v1/blocklist/stream?action=all', this.#url), {
+        signal: AbortSignal.any([stopping, silent.signal]),
+        redirect: 'error',
+        headers: this.#headers(),
+      });
+      if (!response.ok || response.body === null) return;
+      this.#hears = true;
+      // Whatever changed before it was open.
+      this.#poke();
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const part of response.body) {
+        timer.refresh();
+        const lines = (rest + decoder.decode(part, { stream: true })).split('\n');
+        rest = lines.pop()!;
+        if (rest.length > lineMax) return;
+        for (const line of lines) {
+          const [, revision] = /^id: (\d{1,15})$/.exec(line) ?? [];
+          if (revision !== undefined) this.#wanted = Number(revision);
+        }
+        if (this.#wanted > this.#revision) this.#poke();
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #headers(): Record<string, string> {
+    const token = process.env['MAILWEIR_TOKEN'];
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   /** Fetches the list where it changed, and goes by it; without one until the old one expires. */
@@ -106,12 +201,11 @@ class Follower {
   }
 
   async #fetch(): Promise<readonly Listed[] | null> {
-    const token = process.env['MAILWEIR_TOKEN'];
     const response = await fetch(this.#url, {
       signal: AbortSignal.timeout(patience_ms),
       redirect: 'error',
       headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...this.#headers(),
         ...(this.#tag !== null && { 'if-none-match': this.#tag }),
       },
     });
@@ -125,7 +219,8 @@ class Follower {
     if (text.length > bodyMax) throw new Error('the list is too long');
     const result = document.safeParse(JSON.parse(text));
     if (!result.success) throw new Error('the answer is no list');
-    const { generated, expires, entries } = result.data;
+    const { revision, generated, expires, entries } = result.data;
+    this.#revision = revision;
     this.#tag = response.headers.get('etag');
     // As long from now, whatever the clocks of both machines are.
     this.#life_ms = Date.parse(expires) - Date.parse(generated);

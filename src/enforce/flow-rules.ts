@@ -1,12 +1,15 @@
 // Which FlowSpec rules (RFC 8955, IPv6: RFC 8956) routers should have, and the commands by which
 // ExaBGP gets there from those that they have. Pure; `cli/exabgp.ts` fetches and talks.
 
+import { flowBytes } from '../block/flow-rate.js';
 import { Prefix, readPrefix } from '../lib/prefix.js';
 
 /** An entry as the list's JSON has it (contracts 5). */
 export interface Listed {
   readonly cidr: string;
   readonly action: string;
+  /** Messages an hour of a limit. */
+  readonly rate?: number | undefined;
 }
 
 export interface FlowRuleOptions {
@@ -16,12 +19,6 @@ export interface FlowRuleOptions {
   readonly rulesMax: number;
 }
 
-/**
- * Bytes a second of a limit. 25 messages an hour of usual size are some hundred bytes a second,
- * less than routers police well: ExaBGP warns below this. It slows a source; it does not count
- * messages.
- */
-const limitBytes = 9600;
 /** A stored command; a file that is none of ours has none. */
 const matchPattern = /source [0-9a-f.:/]+; (protocol|next-header) =tcp; destination-port =25;/;
 const commandPattern = new RegExp(
@@ -91,20 +88,23 @@ export class FlowRules {
     const limits = new Map<string, string>();
     const wanted = new Map<string, string>();
     this.foreign = 0;
-    for (const { cidr, action } of entries) {
+    for (const { cidr, action, rate = 0 } of entries) {
       if (action !== 'block' && action !== 'limit') continue;
       const prefix = this.#prefix;
-      if (!readPrefix(cidr, prefix) || !this.#options.owns(prefix)) this.foreign += 1;
-      else (action === 'block' ? wanted : limits).set(cidr, announcement(cidr, action, prefix));
+      if (!readPrefix(cidr, prefix) || !this.#options.owns(prefix)) {
+        this.foreign += 1;
+        continue;
+      }
+      const then = action === 'block' ? 'discard' : `rate-limit ${flowBytes(rate)}`;
+      (action === 'block' ? wanted : limits).set(cidr, announcement(cidr, then, prefix));
     }
     for (const [cidr, command] of limits) if (!wanted.has(cidr)) wanted.set(cidr, command);
     return wanted;
   }
 }
 
-function announcement(cidr: string, action: 'block' | 'limit', prefix: Prefix): string {
+function announcement(cidr: string, then: string, prefix: Prefix): string {
   const protocol = prefix.isIpv4 ? 'protocol' : 'next-header';
-  const then = action === 'block' ? 'discard' : `rate-limit ${limitBytes}`;
   const match = `source ${cidr}; ${protocol} =tcp; destination-port =25;`;
   return `announce flow route { match { ${match} } then { ${then}; } }`;
 }

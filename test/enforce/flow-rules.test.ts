@@ -68,6 +68,17 @@ describe('FlowSpec rules', () => {
     );
   });
 
+  it('of limits let through what their messages weigh, and never less than routers police', () => {
+    const list = [
+      { cidr: '10.0.0.1/32', action: 'limit', rate: 25 },
+      { cidr: '10.0.0.2/32', action: 'limit', rate: 1600 },
+      { cidr: '10.0.0.3/32', action: 'limit' },
+    ];
+    const commands = new FlowRules({ owns, rulesMax: 9 }).follow(list);
+    const rates = commands.map((one) => /rate-limit (\d+);/.exec(one)?.[1]);
+    expect(rates).toEqual(['9600', '44445', '9600']);
+  });
+
   it('that a process left behind are withdrawn by the next one', () => {
     const before = new FlowRules({ owns, rulesMax: 9 });
     const router = new Router();

@@ -2,12 +2,10 @@
 // discarded or held to a rate. Blackholing (RFC 7999) is not offered: it drops all traffic *to* an
 // address, web and telephone included, where the harm is mail *from* it.
 
+import { flowBytes } from '../../block/flow-rate.js';
 import { type Format, plainText } from '../format.js';
 import type { View } from '../view.js';
 import type { ByteWriter } from '../writer.js';
-
-/** Bytes a second of a limit: the least that routers keep well (ExaBGP warns below it). */
-const limitBytes = 9600;
 
 export const exabgp: Format = {
   name: 'exabgp',
@@ -18,8 +16,9 @@ export const exabgp: Format = {
     view.header(out, '# ');
     while (view.next()) {
       out.text('announce flow route { match { source ');
-      view.cidr(out).text('; protocol =tcp; destination-port =25; } then { ');
-      out.text(view.action === 'block' ? 'discard' : `rate-limit ${limitBytes}`);
+      const protocol = view.isIpv4 ? 'protocol' : 'next-header';
+      view.cidr(out).text(`; ${protocol} =tcp; destination-port =25; } then { `);
+      out.text(then(view));
       out.text('; } }\n');
     }
   },
@@ -39,5 +38,9 @@ export const gobgp: Format = {
 function command(view: View, out: ByteWriter): void {
   out.text(`gobgp global rib add -a ipv${view.isIpv4 ? 4 : 6}-flowspec match source `);
   view.cidr(out).text(" protocol tcp destination-port '==25' then ");
-  out.text(view.action === 'block' ? 'discard' : `rate-limit ${limitBytes}`).newline();
+  out.text(then(view)).newline();
+}
+
+function then({ action, entry }: View): string {
+  return action === 'block' ? 'discard' : `rate-limit ${flowBytes(entry.rate)}`;
 }

@@ -20,7 +20,10 @@ export const json: Format = {
         .id(entry)
         .text('","cidr":"');
       view.cidr(out).text('","action":"').text(entry.action).text('","until":"');
-      out.text(moment(entry.until)).text('","rule":"').text(entry.rule).text('"}');
+      out.text(moment(entry.until)).text('","rule":"').text(entry.rule).text('"');
+      // What is said of a limit alone.
+      if (entry.rate > 0) out.text(',"rate":').number(entry.rate);
+      out.text('}');
       isFirst = false;
     }
     out.text('\n]}\n');

@@ -1,7 +1,8 @@
 // Zone files of rbldnsd, one for IPv4 (ip4trie) and one for IPv6 (ip6trie), with the codes of our
 // own DNSBL and the test entries of RFC 5782 section 5. rbldnsd takes the longest prefix, so nested
-// entries stay what they are, and what is allowed inside of one is excluded. $TIMESTAMP makes rbldnsd stop serving what
-// nobody renewed; the negative time to live is 60 s, so a new entry is seen within a minute.
+// entries stay what they are, and what is allowed inside of one is excluded. $TIMESTAMP makes it
+// stop serving what nobody renewed; the negative time to live is 60 s, so a new entry is seen
+// within a minute.
 
 import { returnCode } from '../../block/return-code.js';
 import { type Format, plainText } from '../format.js';
