@@ -32,6 +32,8 @@ export interface JudgeOptions {
   readonly sinks: AlertSink & DecisionSink;
   /** Key of hashes over names; the same seed gives the same figures. */
   readonly seed?: number | undefined;
+  /** Subjects that are remembered; absent: as many as a provider has. */
+  readonly subjects?: number | undefined;
   /** See `PolicyOptions`; absent in a replay. */
   readonly observing?: PolicyOptions['observing'];
 }
@@ -42,10 +44,16 @@ export class Judge implements RowSink {
   readonly #options: JudgeOptions;
 
   constructor(law: Law, options: JudgeOptions) {
-    const { sinks, seed } = options;
+    const { sinks, seed, subjects } = options;
     this.#options = options;
     this.#policy = new Policy(this.#policyOf(law), sinks, sinks);
-    const detecting = { ...detectorDefaults, ...(seed !== undefined && { seed }) };
+    const { profiles } = law.config;
+    const detecting = {
+      ...detectorDefaults,
+      profiles,
+      ...(seed !== undefined && { seed }),
+      ...(subjects !== undefined && { subjects }),
+    };
     this.#detectors = new Detectors(
       law.rules,
       law.register,
@@ -76,7 +84,7 @@ export class Judge implements RowSink {
 
   /** Goes by another law from the next row on. Rules that are the same keep what they know. */
   use(law: Law, now: number): void {
-    this.#detectors.replaceRegister(law.register);
+    this.#detectors.replaceRegister(law.register, law.config.profiles);
     this.#detectors.reload(law.rules);
     this.#policy.use(this.#policyOf(law), now);
   }

@@ -151,6 +151,10 @@ const sentences: Readonly<Record<string, Sentence>> = {
       : null,
   'core.network-cusum': shift('The network as a whole has'),
   'core.dnsbl-verdict': distinct('Servers in', 'networks refused it and named a block list'),
+  'core.register-clock': (e) =>
+    has(e, 'clocks', 'words', 'legal')
+      ? `In the register: ${e['words']}${e['legal'] === '' ? '' : ` (${e['legal']})`}.`
+      : null,
   'core.unregistered-server': (e) => {
     const since = has(e, 'discovered') ? ` It was first seen on ${day(e['discovered'])}.` : '';
     if (has(e, 'distinct', 'window_s')) {

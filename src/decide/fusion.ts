@@ -46,6 +46,7 @@ const families: Readonly<Record<string, string>> = {
   'core.rcpt-failure-sprt': 'refusals',
   'core.harvest': 'refusals',
   'core.backscatter': 'refusals',
+  'core.stranger-refused': 'refusals',
   'core.auth-guessing': 'logins',
   'core.rate-limit': 'amount',
   'core.hot-source': 'amount',

@@ -32,6 +32,7 @@ const signatures: readonly (readonly [string, string])[] = [
   ['core.backscatter', 'Backscatter'],
   ['core.connect-failure', 'Spam source'],
   ['core.circuit-breaker', 'Sensor'],
+  ['core.stranger-refused', 'Spam source'],
 ];
 
 const numbers = new Map(signatures.map(([id], at) => [id, first + at]));

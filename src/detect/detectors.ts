@@ -8,10 +8,12 @@
 // tap shows too little of handshakes; then findings say so.
 
 import { AtSession, AtTx, Outcome, RowKind, type RowSink } from '../batch/row.js';
+import type { ProfileName } from '../register/profile.js';
 import type { Register } from '../register/register.js';
 import { Asks, asksMax } from './asks.js';
 import { Verdict } from './bucket/bucket.js';
 import { Correlate } from './bucket/correlate.js';
+import { Clocks } from './clocks.js';
 import { Domains } from './domains.js';
 import type { Tree } from './expression.js';
 import { Facts } from './facts.js';
@@ -33,6 +35,8 @@ export interface DetectorOptions {
   readonly subjects: number;
   /** Key of hashes over names; equal seeds give equal findings. */
   readonly seed: number;
+  /** Regulations whose dates the register is held to; absent: none. */
+  readonly profiles?: readonly ProfileName[] | undefined;
 }
 
 export const detectorDefaults: DetectorOptions = { subjects: 1_000_000, seed: 0x6d77 };
@@ -88,6 +92,7 @@ export class Detectors implements RowSink {
   /** What the tap shows, up to the row at hand. */
   readonly vantage = new Vantage();
   readonly #open: OpenFindings;
+  readonly #clocks: Clocks;
   readonly #key = new Int32Array(5);
   #register: Register;
   #rules: readonly Rule[] = [];
@@ -109,6 +114,7 @@ export class Detectors implements RowSink {
     this.#destinations = new Destinations(options.subjects, options.seed);
     this.#servers = new Servers(options.subjects, options.seed);
     this.#open = new OpenFindings(sink, options.subjects);
+    this.#clocks = new Clocks(this.#open, register, options.profiles ?? []);
     this.reload(set);
   }
 
@@ -116,8 +122,9 @@ export class Detectors implements RowSink {
     return this.#rules;
   }
 
-  /** Uses another register from the next row on. */
-  replaceRegister(register: Register): void {
+  /** Uses another register, and holds it to other regulations, from the next row on. */
+  replaceRegister(register: Register, profiles: readonly ProfileName[] = []): void {
+    this.#clocks.use(register, profiles);
     this.#register = register;
     this.#domains.replace(register);
   }
@@ -150,7 +157,15 @@ export class Detectors implements RowSink {
     this.#open.keep(rules, tables);
     this.#sites = sitesOf(rules, tables, set.lists);
     this.#relays = relaysOf(rules, tables);
+    this.#lookAtClocks(set);
     this.#freeze();
+  }
+
+  /** The rule that asks for what the dates of the register ask for, if one does. */
+  #lookAtClocks(set: RuleSet): void {
+    const asking = set.rules.find(({ text }) => text.clocks)?.meta ?? null;
+    if (asking?.sha256 !== this.#clocks.rule?.sha256) this.#open.forgetRaised();
+    this.#clocks.rule = asking;
   }
 
   rows(area: ArrayBuffer, length: number): void {
@@ -188,6 +203,7 @@ export class Detectors implements RowSink {
       sets: this.#shared.tallies.exhausted,
       samples: this.#open.samples.overwritten,
       findings: this.#open.dropped,
+      clocks: this.#clocks.dropped,
       destinations: this.#destinations.evicted,
     };
   }
@@ -386,6 +402,7 @@ export class Detectors implements RowSink {
       rule.degraded = this.vantage.isDegraded(rule.definition.text.needs);
     }
     if (this.#open.sweep(second, now)) this.#freeze();
+    this.#clocks.look(now);
   }
 
   /** Rules stand still while the one that guards them has an open finding. */

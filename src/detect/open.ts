@@ -39,6 +39,8 @@ export class OpenFindings {
   readonly samples: Samples;
   readonly #sink: FindingSink;
   readonly #open = new Map<string, Open>();
+  /** Open findings that no row led to. */
+  readonly #raised = new Map<string, Finding>();
   /** Open findings by rule id. */
   readonly #byRule = new Map<string, number>();
   /**
@@ -55,7 +57,7 @@ export class OpenFindings {
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#open.size + this.#raised.size;
   }
 
   /** Whether a rule has an open finding. */
@@ -109,37 +111,82 @@ export class OpenFindings {
     this.#sink.finding(finding);
   }
 
+  /** A finding that no row led to: told where it is new, graver, or says something else. */
+  raise(key: string, raised: Omit<Finding, 'state'>): void {
+    const { rule, subject, severity } = raised;
+    const before = this.#raised.get(key);
+    const isEqual = JSON.stringify(before?.evidence) === JSON.stringify(raised.evidence);
+    if (before !== undefined && isEqual && before.severity === severity) return;
+    const isWorse =
+      before !== undefined && severities.indexOf(severity) > severities.indexOf(before.severity);
+    const reached = before === undefined ? 'fires' : isWorse ? 'rises' : 'again';
+    const state = this.#stateOf(key, { rule, subject, severity, reached });
+    const finding: Finding = { ...raised, state };
+    this.#count(rule.id, finding, before !== undefined);
+    this.#raised.set(key, finding);
+    this.#sink.finding(finding);
+  }
+
+  /** Such a finding is over. */
+  lower(key: string, now: number): void {
+    const finding = this.#raised.get(key);
+    if (finding === undefined) return;
+    this.#raised.delete(key);
+    if (this.#uncount(finding.rule.id, finding)) return;
+    this.#sink.finding({ ...finding, time: now, state: 'clears' });
+  }
+
+  /** Forgets all of them without a word: their rule is gone. */
+  forgetRaised(): void {
+    for (const finding of this.#raised.values()) this.#uncount(finding.rule.id, finding);
+    this.#raised.clear();
+  }
+
+  /** Counts a finding among those of its rule about its subject. */
+  #count(rule: string, { subject, severity }: Finding, isKnown: boolean): void {
+    const key = subjectKey(rule, subject);
+    const rank = severities.indexOf(severity);
+    const others = this.#bySubject.get(key) ?? { count: 0, rank };
+    others.rank = Math.max(others.rank, rank);
+    if (isKnown) return;
+    others.count++;
+    this.#bySubject.set(key, others);
+    this.#byRule.set(rule, (this.#byRule.get(rule) ?? 0) + 1);
+  }
+
+  /** The same backwards; true where others are left. */
+  #uncount(rule: string, { subject }: Finding): boolean {
+    const key = subjectKey(rule, subject);
+    const others = this.#bySubject.get(key)!;
+    this.#byRule.set(rule, (this.#byRule.get(rule) ?? 1) - 1);
+    if (--others.count > 0) return true;
+    this.#bySubject.delete(key);
+    return false;
+  }
+
   /** What a finding is beside those of the same rule about the same subject. */
   #stateOf(
     key: string,
-    now: { rule: Rule; subject: Subject; severity: Severity; reached: FindingState },
+    now: { rule: { id: string }; subject: Subject; severity: Severity; reached: FindingState },
   ): FindingState {
-    const others = this.#bySubject.get(subjectKey(now.rule, now.subject));
+    const others = this.#bySubject.get(subjectKey(now.rule.id, now.subject));
     if (others === undefined) return now.reached;
     const isWorse = severities.indexOf(now.severity) > others.rank;
-    if (others.count === 1 && this.#open.has(key)) return now.reached;
+    const isKnown = this.#open.has(key) || this.#raised.has(key);
+    if (others.count === 1 && isKnown) return now.reached;
     return isWorse ? 'rises' : 'again';
   }
 
   #keep(key: string, open: Open): void {
     const { rule, finding } = open;
-    const subject = subjectKey(rule, finding.subject);
     const known = this.#open.get(key);
-    const rank = severities.indexOf(finding.severity);
-    const others = this.#bySubject.get(subject) ?? { count: 0, rank };
-    others.rank = Math.max(others.rank, rank);
-    if (known !== undefined) {
-      known.finding = finding;
-      return;
-    }
-    if (this.#open.size >= openMax) {
+    if (known === undefined && this.#open.size >= openMax) {
       this.dropped++;
       return;
     }
-    others.count++;
-    this.#bySubject.set(subject, others);
-    this.#open.set(key, open);
-    this.#byRule.set(rule.id, (this.#byRule.get(rule.id) ?? 0) + 1);
+    this.#count(rule.id, finding, known !== undefined);
+    if (known === undefined) this.#open.set(key, open);
+    else known.finding = finding;
   }
 
   /** Clears what is over; true if anything was. `now` is in microseconds. */
@@ -150,9 +197,8 @@ export class OpenFindings {
       if (second - words[at + RuleAt.lastFinding]! < rule.clearsAfter) continue;
       words[at + RuleAt.level] = 0;
       if (!rule.isDiscovery) words[at + RuleAt.firstEvidence] = 0;
-      this.#forget(key, rule);
       any = true;
-      if (this.#bySubject.has(subjectKey(rule, finding.subject))) continue;
+      if (this.#forget(key, rule)) continue;
       rule.counts.clears++;
       const { flow: _, ...rest } = finding;
       this.#sink.finding({ ...rest, time: now, state: 'clears' });
@@ -185,13 +231,11 @@ export class OpenFindings {
     }
   }
 
-  #forget(key: string, rule: Rule): void {
+  /** True where the rule has other findings about the subject. */
+  #forget(key: string, rule: Rule): boolean {
     const { finding } = this.#open.get(key)!;
     this.#open.delete(key);
-    const subject = subjectKey(rule, finding.subject);
-    const others = this.#bySubject.get(subject)!;
-    if (--others.count === 0) this.#bySubject.delete(subject);
-    this.#byRule.set(rule.id, (this.#byRule.get(rule.id) ?? 1) - 1);
+    return this.#uncount(rule.id, finding);
   }
 
   #keyOf(rule: Rule, owner: number): string {
@@ -199,8 +243,8 @@ export class OpenFindings {
   }
 }
 
-function subjectKey(rule: Rule, { cidr }: Subject): string {
-  return `${rule.id} ${cidr}`;
+function subjectKey(rule: string, { cidr }: Subject): string {
+  return `${rule} ${cidr}`;
 }
 
 function hasProofs(rule: Rule): boolean {

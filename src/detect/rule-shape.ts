@@ -281,6 +281,10 @@ export const ruleShape = z.strictObject({
     .array(z.strictObject({ list: z.string().min(1), field: fieldName }))
     .max(10)
     .optional(),
+  clocks: z
+    .boolean()
+    .default(false)
+    .describe('tells too, once a day, what the dates of the register ask for'),
   frozen_by: ruleId.optional().describe('a rule whose open finding stops this one'),
   needs: z
     .strictObject({

@@ -19,6 +19,8 @@ export interface ClockItem {
   readonly severity: 'low' | 'medium';
   /** Until when something can be done, in microseconds; NaN where it is too late or has no end. */
   readonly due: number;
+  /** The start, change or end that it is about, in microseconds; NaN where no date is known. */
+  readonly event: number;
   /** The regulation and its section; "" where it is good practice only. */
   readonly legal: string;
   readonly words: string;
@@ -40,34 +42,63 @@ export function clockItems(
   names: readonly ProfileName[],
   time: number,
 ): ClockItem[] {
+  const items = serverClockItems(register, names, time, [0, register.servers.length]);
+  items.push(...codeClockItems(register, names, time));
+  register.allow.forEach(({ until, line }, index) => {
+    if (!(time >= until)) return;
+    const ended = dayText(until, register.notice.offsetHours);
+    const words = `ended on ${ended} and allows nothing any more`;
+    adder(items, 'allow', index, line)(practice('allow-over', words));
+  });
+  return items;
+}
+
+/** The same of some servers alone: those whose numbers lie from the first to before the second. */
+export function serverClockItems(
+  register: Register,
+  names: readonly ProfileName[],
+  time: number,
+  [from, to]: readonly [number, number],
+): ClockItem[] {
   const items: ClockItem[] = [];
-  const adder = (kind: ClockItem['register'], index: number, line: number): Add => {
-    return (found) => items.push({ ...found, register: kind, index, line });
-  };
-  register.servers.forEach((server, index) => {
-    if (time >= server.dates.retires) return;
-    const add = adder('servers', index, server.line);
+  for (let index = from; index < to; index++) {
+    const server = register.servers[index]!;
+    if (time >= server.dates.retires) continue;
+    const add = adder(items, 'servers', index, server.line);
     for (const name of names) serverItems(server, profiles[name], time, add);
     const { isIpv4, bits } = register.prefixOf(index);
     if (bits < (isIpv4 ? widest.four : widest.six)) {
       add(practice('wide-entry', 'so many addresses are exempt from automatic action at once'));
     }
-  });
+  }
+  return items;
+}
+
+/** The same of the management codes alone. */
+export function codeClockItems(
+  register: Register,
+  names: readonly ProfileName[],
+  time: number,
+): ClockItem[] {
+  const items: ClockItem[] = [];
   register.codes.entries.forEach((entry, index) => {
-    const add = adder('codes', index, entry.line);
+    const add = adder(items, 'codes', index, entry.line);
     for (const name of names) codeItems(entry, profiles[name], time, add);
-  });
-  register.allow.forEach(({ until, line }, index) => {
-    if (!(time >= until)) return;
-    const ended = dayText(until, register.notice.offsetHours);
-    const words = `ended on ${ended} and allows nothing any more`;
-    adder('allow', index, line)(practice('allow-over', words));
   });
   return items;
 }
 
+function adder(
+  items: ClockItem[],
+  register: ClockItem['register'],
+  index: number,
+  line: number,
+): Add {
+  return (found) => items.push({ ...found, register, index, line });
+}
+
 function practice(name: string, words: string): Found {
-  return { name, severity: 'low', due: Number.NaN, legal: '', words };
+  return { name, severity: 'low', due: Number.NaN, event: Number.NaN, legal: '', words };
 }
 
 /** Days from one time to another by the calendar of the profile's zone. */
@@ -140,7 +171,7 @@ function filingItems(filing: Filing, { profile, time, add }: Asked): void {
     if (had >= days) return;
     const was = dayText(filed, profile.offsetHours);
     const words = `filed on ${was} and ${what} on ${on}: ${had} days, ${days} are asked for`;
-    add({ name: names[0], severity: 'medium', due: Number.NaN, legal, words });
+    add({ name: names[0], severity: 'medium', due: Number.NaN, event, legal, words });
     return;
   }
   const left = daysBetween(time, lastDay, profile);
@@ -148,11 +179,11 @@ function filingItems(filing: Filing, { profile, time, add }: Asked): void {
   if (left >= 0) {
     const last = dayText(lastDay, profile.offsetHours);
     const words = `${what} on ${on} and is not filed; the last day is ${last}`;
-    add({ name: names[1], severity: 'low', due: plusDays(lastDay, 1), legal, words });
+    add({ name: names[1], severity: 'low', due: plusDays(lastDay, 1), event, legal, words });
     return;
   }
   const words = `${what} on ${on} and is not filed; ${days} days before are asked for`;
-  add({ name: names[2], severity: 'medium', due: Number.NaN, legal, words });
+  add({ name: names[2], severity: 'medium', due: Number.NaN, event, legal, words });
 }
 
 function codeItems(entry: CodeEntry, profile: Profile, time: number, add: Add): void {
@@ -167,12 +198,14 @@ function codeItems(entry: CodeEntry, profile: Profile, time: number, add: Add): 
   } else {
     const longest = plusDays(plusYears(issued, duties.validYears, offsetHours), 1);
     const words = `longer than ${duties.validYears} years from ${dayText(issued, offsetHours)}`;
-    if (expires > longest) add({ ...practice('code-term', words), severity: 'medium', legal });
+    if (expires > longest)
+      add({ ...practice('code-term', words), severity: 'medium', event: expires, legal });
   }
   if (!(expires < Number.POSITIVE_INFINITY)) return;
   const last = dayText(expires - 1, offsetHours);
   if (time >= expires) {
-    add({ ...practice('code-expired', `valid until ${last}`), severity: 'medium', legal });
+    const item = practice('code-expired', `valid until ${last}`);
+    add({ ...item, severity: 'medium', event: expires, legal });
     return;
   }
   const lastDay = plusDays(expires, -1 - duties.extensionDays);
@@ -184,5 +217,6 @@ function codeItems(entry: CodeEntry, profile: Profile, time: number, add: Add): 
       ? `valid until ${last}; an extension is to be asked for by ${by}`
       : `valid until ${last}; an extension was to be asked for by ${by}`;
   const due = left >= 0 ? plusDays(lastDay, 1) : Number.NaN;
-  add({ name: 'extension-due', severity: left >= 0 ? 'low' : 'medium', due, legal, words });
+  const severity = left >= 0 ? 'low' : 'medium';
+  add({ name: 'extension-due', severity, due, event: expires, legal, words });
 }

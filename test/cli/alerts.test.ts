@@ -1,0 +1,69 @@
+// From packets to alerts, for every shipped rule: the dialogues of its own tests as packets through
+// the whole engine, all rules together, policy behind them. What the rule's tests hold it to alone
+// must come out as an alert that says why, and what they call silent must not.
+
+import { describe, expect, it } from 'vitest';
+import { Judge } from '../../src/cli/judge.js';
+import { framesOf } from '../../src/cli/rule-talks.js';
+import { loadRules, shippedRules, testNetwork } from '../../src/cli/rule-tests.js';
+import type { Config } from '../../src/config.js';
+import type { Alert, Decision } from '../../src/decide/decision.js';
+import { category, signatureId } from '../../src/decide/signatures.js';
+import type { RuleTest } from '../../src/detect/rule-shape.js';
+import { Engine } from '../../src/engine.js';
+
+const network = await testNetwork();
+const rules = loadRules(shippedRules);
+const config: Config = {
+  ...network.config,
+  rules: { ...network.config.rules, mode: 'enforce' },
+};
+/** No list may ever touch these, whatever was said. */
+const untouchable = /^203\.0\.113\.2(2[5-9]|4\d)\//;
+
+interface Told {
+  readonly alerts: readonly Alert[];
+  readonly decisions: readonly Decision[];
+}
+
+/** What the program says of the packets of a test. */
+function told({ talks }: RuleTest): Told {
+  const alerts: Alert[] = [];
+  const decisions: Decision[] = [];
+  const sinks = {
+    alert: (alert: Alert) => alerts.push(alert),
+    decision: (decision: Decision) => decisions.push(decision),
+  };
+  const judge = new Judge({ config, register: network.register, rules }, { sinks, seed: 1, subjects: 8192 });
+  const engine = new Engine(config, judge, { factsKey: new Uint8Array(16) });
+  engine.feed(framesOf(talks).batch);
+  engine.finish();
+  return { alerts, decisions };
+}
+
+describe.each(rules.rules.map((rule) => [rule.meta.id, rule] as const))('%s', (id, rule) => {
+  it('has a number and a category of its own', () => {
+    expect(signatureId(id)).toBeLessThan(1_900_000);
+    expect(category(id)).not.toBe('Local rule');
+  });
+
+  it.each(rule.text.tests.map((test) => [test.name, test] as const))('%s', (_, test) => {
+    const { alerts, decisions } = told(test);
+    const mine = alerts.filter((alert) => alert.rule.id === id);
+    if (!test.expect.fires) {
+      expect(mine.map(({ subject, evidence }) => [subject.cidr, evidence])).toEqual([]);
+      return;
+    }
+    const { subject, proof, way } = test.expect;
+    if (subject !== undefined) expect(mine.map((alert) => alert.subject.cidr)).toContain(subject);
+    if (proof !== undefined) expect(mine.map((alert) => alert.proof)).toContain(proof);
+    if (way !== undefined) expect(mine.map(({ evidence }) => evidence['way'])).toContain(way);
+    for (const alert of mine) {
+      expect(alert.explanation).not.toMatch(/see its rule|undefined|NaN/);
+      expect(alert.explanation.length).toBeGreaterThan(60);
+    }
+    const once = mine.map((alert) => `${alert.subject.cidr} ${alert.proof} ${alert.severity}`);
+    expect(new Set(once).size, 'one alert until it clears or rises').toBe(once.length);
+    expect(decisions.filter(({ cidr }) => untouchable.test(cidr))).toEqual([]);
+  });
+});
