@@ -34,7 +34,10 @@ function told({ talks }: RuleTest): Told {
     alert: (alert: Alert) => alerts.push(alert),
     decision: (decision: Decision) => decisions.push(decision),
   };
-  const judge = new Judge({ config, register: network.register, rules }, { sinks, seed: 1, subjects: 8192 });
+  const judge = new Judge(
+    { config, register: network.register, rules },
+    { sinks, seed: 1, subjects: 8192 },
+  );
   const engine = new Engine(config, judge, { factsKey: new Uint8Array(16) });
   engine.feed(framesOf(talks).batch);
   engine.finish();
