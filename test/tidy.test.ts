@@ -53,7 +53,7 @@ const upstream: Readonly<Record<string, readonly string[]>> = {
  * The only places that connect stages; limits adds up what one slot of each stage costs, figures
  * what each one counts.
  */
-const connectors = /^src\/(main|engine|worker|rehearsal|limits|figures)\.ts$|^src\/cli\//;
+const connectors = /^src\/(main|program|engine|worker|rehearsal|limits|figures)\.ts$|^src\/cli\//;
 const packetPlane = /^src\/(decode|flow|smtp|batch)\//;
 /** Functions of the packet plane that may allocate, beside constructors. */
 const mayAllocate = /^#?(open|grow|flush|keep)/;
