@@ -3,7 +3,13 @@
 // source in a thousand, a test that errs once in a thousand is wrong half the time. It knows
 // nothing of registers or modes; those are guards.
 
-import { type Action, type Corroboration, type Finding, severities } from '../detect/finding.js';
+import {
+  type Action,
+  type Corroboration,
+  type Finding,
+  proofs,
+  severities,
+} from '../detect/finding.js';
 
 const minute = 60_000_000;
 const hour = 60 * minute;
@@ -121,8 +127,7 @@ function judge(
   const twice = cameTwice(by);
   const fused = (others.length >= wanted || twice) && by.last > usedUntil;
   const words = fused ? (rule.strongAction ?? rule.action) : rule.action;
-  const { role } = by.finding.subject;
-  const block = find(words, 'block', role);
+  const block = find(words, 'block', by.finding);
   const isNew = by.finding === fresh;
   // A suspicion blocks nobody, whatever agrees with it.
   const isGrave = medium(by.finding);
@@ -136,16 +141,19 @@ function judge(
     return { action: 'block', words: block, by, corroborators, twice };
   }
   // A rule that would block at once is held to a limit until something else speaks for it.
-  const limit = find(words, 'limit', role) ?? find(rule.action, 'limit', role) ?? block;
+  const limit = find(words, 'limit', by.finding) ?? find(rule.action, 'limit', by.finding) ?? block;
   if (limit === null || !isNew || !worthLimit(by, marks)) return null;
   return { action: 'limit', words: limit, by, corroborators: [], twice: false };
 }
 
-/** The part of an action that does `what` to a source of this role, or null. */
-function find(action: Action, what: Action['do'], role: string): Action | null {
-  const isFor = action.only === undefined || action.only.includes(role);
-  if (action.do === what && isFor) return action;
-  return action.also === undefined ? null : find(action.also, what, role);
+/** The part of an action that does `what` to the source of a finding, by its role and proof. */
+function find(action: Action, what: Action['do'], finding: Finding): Action | null {
+  const { subject, proof } = finding;
+  const isFor = action.only === undefined || action.only.includes(subject.role);
+  const rank = proof === undefined ? proofs.length : proofs.indexOf(proof);
+  const isProven = action.from === undefined || rank >= proofs.indexOf(action.from);
+  if (action.do === what && isFor && isProven) return action;
+  return action.also === undefined ? null : find(action.also, what, finding);
 }
 
 /** A limit needs one finding of medium or worse, or a rate that was exceeded. */

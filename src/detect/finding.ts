@@ -18,6 +18,8 @@ export interface Action {
   readonly do: 'block' | 'limit' | 'notify' | 'alert' | 'none';
   /** Roles of the subject that it is for; others are only told of. Absent: all. */
   readonly only?: readonly string[] | undefined;
+  /** The proof from which on it is for; below it the program only tells. Absent: any. */
+  readonly from?: Proof | undefined;
   /** TCP destination ports that the action is about; absent: 25. */
   readonly ports?: readonly number[] | undefined;
   readonly rate?: number | undefined;

@@ -161,8 +161,9 @@ function lintBucket(rule: RuleDefinition, tell: Tell): void {
     }
     if (!(bucket.beta > 0 && bucket.beta < 0.5)) tell(['bucket', 'beta'], '0 < beta < 0.5');
   }
-  if (bucket.type === 'leaky' && bucket.rate === undefined && bucket.by_role === undefined) {
-    tell(['bucket'], 'a rate with a burst, or by_role, is missing');
+  if (bucket.type === 'leaky' && !bucket.declared) {
+    const isBare = bucket.rate === undefined && bucket.by_role === undefined;
+    if (isBare) tell(['bucket'], 'a rate with a burst, by_role, or declared: true is missing');
   }
   if (bucket.type === 'leaky' && (bucket.rate === undefined) !== (bucket.burst === undefined)) {
     tell(['bucket'], 'rate and burst go together');

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { roleNames } from '../register/server.js';
 import { quantity } from './expression.js';
 import { streams } from './fields.js';
-import { modes, severities } from './finding.js';
+import { modes, proofs, severities } from './finding.js';
 
 /** A span of time in seconds; written as 10m, 1h, 24h, 7d or a number of seconds. */
 const span = amount('a time such as 90s, 10m, 1h or 7d', /^\d+(\.\d+)?[smhd]?$/);
@@ -180,6 +180,10 @@ const label = z.strictObject({ type: z.literal('label') });
 const ports = z.array(whole(1, 65_535)).min(1).max(16);
 const plainAction = {
   do: z.enum(['block', 'limit', 'notify', 'alert', 'none']),
+  from: z
+    .enum(proofs)
+    .optional()
+    .describe('the proof that it takes; below it the program only tells'),
   only: z.array(role).min(1).max(roleNames.length).optional(),
   ports: ports.optional(),
   rate: rate.optional(),

@@ -13,6 +13,14 @@ const forStrangers: Action = {
   also: { ...rules.logins.strongAction!, only: ['foreign'] },
 };
 const suspicion = { severity: 'low', proof: 'suspected' } as const;
+const relay = {
+  ...rules.direct,
+  id: 'core.open-relay',
+  action: {
+    do: 'alert',
+    also: { do: 'limit', from: 'confirmed', rate: 25, burst: 10, for: 21_600 },
+  },
+} as const;
 const at = (time: number) => ({ time: start + time });
 
 const table: readonly (readonly [string, Given, string[]])[] = [
@@ -139,6 +147,15 @@ const table: readonly (readonly [string, Given, string[]])[] = [
     ],
     ['added limit', 'extended limit'],
   ],
+  [
+    'a limit that takes a proof, below it and at it',
+    [
+      [relay, { proof: 'probable', severity: 'medium' }],
+      [relay, { ...at(minute), proof: 'confirmed', severity: 'critical', state: 'rises' }],
+    ],
+    ['added limit'],
+  ],
+  ['the same where only the lesser proof is there', [[relay, { proof: 'probable' }]], []],
   ['dialect alone', [[rules.dialect]], []],
   ['a forged envelope alone', [[rules.forgery]], []],
   ['a rate alone', [[rules.rate, { evidence: { times_limit: 2 } }]], ['added limit']],
