@@ -2,6 +2,7 @@
 // refused with their times, alerts and entries of the list. One ledger is one day of one world.
 
 import { epoch } from '../world/files.js';
+import type { Range } from '../world/ground.js';
 import type { SourceTruth } from '../world/source.js';
 import type { Talk } from '../world/talk.js';
 import type { World } from '../world/world.js';
@@ -58,9 +59,11 @@ export class Ledger {
   /** Alerts by severity, in each shift of eight hours. */
   readonly load = new Map<string, number[]>();
   shifts = 0;
+  readonly #infrastructure: Range;
   readonly #open = new Map<string, { account: Account; since: number }>();
 
   constructor(world: World) {
+    this.#infrastructure = world.ground.infrastructure;
     for (const truth of world.sources) {
       this.accounts.set(truth.address, {
         truth,
@@ -104,7 +107,10 @@ export class Ledger {
   }
 
   verdict(verdict: Verdict): void {
-    if (verdict.kind === 'alert') this.#counts(verdict);
+    if (verdict.kind === 'alert') {
+      this.#counts(verdict);
+      if (this.#isOfCrowd(verdict)) this.#crowd(verdict);
+    }
     const account = this.#of(verdict.cidr);
     if (account === undefined && verdict.kind === 'alert') {
       for (const one of this.#inside(verdict.cidr)) one.alerts.set(verdict.rule, verdict.time);
@@ -136,6 +142,17 @@ export class Ledger {
   finish(time: number): void {
     for (const key of [...this.#open.keys()]) this.#close(key, time);
     this.shifts = Math.ceil((time - epoch) / shift);
+  }
+
+  /** A crowd that shares a dictionary is told of by the server that it asks. */
+  #isOfCrowd({ rule, cidr }: Verdict): boolean {
+    return rule === 'core.harvest' && this.#infrastructure.has(cidr.split('/')[0]!);
+  }
+
+  #crowd({ rule, time }: Verdict): void {
+    for (const { truth, alerts } of this.accounts.values()) {
+      if (truth.guilt === 'harvester-net' && !alerts.has(rule)) alerts.set(rule, time);
+    }
   }
 
   #counts({ severity, time }: Verdict): void {

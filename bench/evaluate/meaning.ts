@@ -43,7 +43,7 @@ export const claims: Readonly<Record<string, Claim>> = {
     finds: ['bot-fast', 'bot-slow', 'bot-postfix', 'bot-hidden', 'bot-foreign'],
   },
   'core.stranger-refused': { finds: ['bot-foreign'] },
-  'core.harvest': { finds: ['harvester'] },
+  'core.harvest': { finds: ['harvester', 'harvester-net'], holds: /^infrastructure$/ },
   'core.rcpt-fanout': { finds: ['bot-fast', 'bot-clean-list', 'bot-postfix'] },
   'core.submission-fanout': { finds: ['bot-submission'] },
   'core.auth-guessing': { finds: ['guesser'], holds: /stale password/ },

@@ -181,7 +181,7 @@ export function adversaryTable(tally: Tally): string {
     ['bot-wide', 'a hundred recipients a message'],
     ['bot-slow', 'few messages an hour, eight hours of rest'],
     ['bot-hidden', 'an address shared with fifteen honest homes'],
-    ['harvester-net', 'a dictionary shared by forty strangers'],
+    ['harvester-net', 'a dictionary shared by 120 strangers (told to the server)'],
   ];
   const lines = [
     row('disguise', 'an alert, %', 'listed, %', 'delivered before', 'refused before', 's to list'),

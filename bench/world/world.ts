@@ -89,7 +89,7 @@ export interface Mix {
   readonly advertisers: number;
   readonly outOfDates: number;
   readonly backscatterers: number;
-  /** Forty strangers each that ask for four mailboxes. */
+  /** A hundred and twenty strangers each that ask for four mailboxes. */
   readonly harvestNets: number;
   readonly outages: number;
 }
@@ -337,7 +337,7 @@ class Maker {
     this.#each(mix.harvestNets, (scene) =>
       harvestNet(
         scene,
-        Array.from({ length: 40 }, () => this.#stranger()),
+        Array.from({ length: 120 }, () => this.#stranger()),
       ),
     );
   }
