@@ -319,20 +319,27 @@ interface Heard {
 
 /** The verdicts about every source of one hour, judged from rows and from packets. */
 export function waysText(seed: number, rows: Heard, packets: Heard): string {
-  const texts = ({ ledger }: Heard) => ledger.said().map((one) => JSON.stringify(one));
-  const [one, other] = [texts(rows), texts(packets)];
-  const different = [
-    ...one.filter((text) => !other.includes(text)),
-    ...other.filter((text) => !one.includes(text)),
-  ];
+  const [one, other] = [rows, packets].map(({ ledger }) =>
+    ledger.said().map(({ alerts, ...rest }) => ({ alerts, rest: JSON.stringify(rest) })),
+  );
+  const acts = ({ ledger }: Heard) =>
+    JSON.stringify(
+      ledger.said().map(({ address, listed, by, blocked }) => [address, listed, by, blocked]),
+    );
+  const alone = one!.flatMap(({ alerts, rest }) => {
+    const twin = other!.find((two) => two.rest === rest)?.alerts ?? [];
+    const only = [
+      ...alerts.filter((rule) => !twin.includes(rule)),
+      ...twin.filter((rule) => !alerts.includes(rule)),
+    ];
+    return only.length === 0 ? [] : [only.join(' and ')];
+  });
   const listed = rows.ledger.said().filter((said) => said.listed).length;
-  const differ = different.length === 0 ? 'none' : different.join('; ');
   return [
-    `Synthetic; not field-validated. Seed ${seed}, one hour,`,
-    `${rows.talks.toLocaleString('en-US')} sessions, judged from rows of the batch boundary`,
-    'and from the packets of the same talks through `mailweir replay`. Sources with any',
-    `verdict: ${one.length} and ${other.length}; limited or blocked: ${listed}. Sources whose`,
-    `verdicts differ (rules that name them, proofs, limits, blocks): ${differ}.\n`,
+    `- Seed ${seed}: ${rows.talks.toLocaleString('en-US')} sessions; sources with any verdict`,
+    `${one!.length} and ${other!.length}, limited or blocked ${listed}; limits and blocks, their`,
+    `sources and their rules: ${acts(rows) === acts(packets) ? 'the same' : 'not the same'}; sources`,
+    `of which one rule more or less spoke: ${alone.length === 0 ? 'none' : alone.join('; ')}.`,
   ].join(' ');
 }
 
