@@ -335,11 +335,12 @@ export function waysText(seed: number, rows: Heard, packets: Heard): string {
     return only.length === 0 ? [] : [only.join(' and ')];
   });
   const listed = rows.ledger.said().filter((said) => said.listed).length;
+  const same = acts(rows) === acts(packets) ? 'the same' : 'not the same';
   return [
     `- Seed ${seed}: ${rows.talks.toLocaleString('en-US')} sessions; sources with any verdict`,
     `${one!.length} and ${other!.length}, limited or blocked ${listed}; limits and blocks, their`,
-    `sources and their rules: ${acts(rows) === acts(packets) ? 'the same' : 'not the same'}; sources`,
-    `of which one rule more or less spoke: ${alone.length === 0 ? 'none' : alone.join('; ')}.`,
+    `sources and their rules: ${same}; sources of which`,
+    `one rule more or less spoke: ${alone.length === 0 ? 'none' : alone.join('; ')}.`,
   ].join(' ');
 }
 
