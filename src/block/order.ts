@@ -1,6 +1,7 @@
 // Pages of the list in an order that people read: what came last, what ends first. One pass over a
 // snapshot and a page's worth of memory, whatever the length of the list; nothing is sorted whole.
 
+import { maskWord, type Prefix } from '../lib/prefix.js';
 import { EntryCursor, type Snapshot } from './rows.js';
 
 /** newest: what was created last comes first. ending: what ends first, those without end last. */
@@ -69,6 +70,18 @@ export function countsOf(snapshot: Snapshot): {
   }
   const rules = [...byNumber].map(([number, count]) => [snapshot.rules[number]!, count] as const);
   return { actions, rules: Object.fromEntries(rules.sort(([, one], [, other]) => other - one)) };
+}
+
+/** Whether an entry lies inside of a prefix, itself included. */
+export function insideOf(prefix: Prefix): (entry: EntryCursor) => boolean {
+  const { w0, w1, w2, w3, bits, isIpv4 } = prefix;
+  return (entry) =>
+    entry.bits >= bits &&
+    entry.isIpv4 === isIpv4 &&
+    ((entry.w0 ^ w0) & maskWord(bits, 0)) === 0 &&
+    ((entry.w1 ^ w1) & maskWord(bits, 1)) === 0 &&
+    ((entry.w2 ^ w2) & maskWord(bits, 2)) === 0 &&
+    ((entry.w3 ^ w3) & maskWord(bits, 3)) === 0;
 }
 
 function placeOf(after: string): Place | null {

@@ -95,6 +95,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
     this.#judge.rows(area, length);
     this.#tally.rows(area, length);
     this.#options.enforcement?.rows(area, length);
+    this.#options.publication?.rows(area, length);
     this.#options.events.rows(area, length);
   }
 
@@ -180,6 +181,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
       this.#judge.use(law, this.#now);
       this.#tally.use(law);
       await this.#options.listing?.use(law);
+      this.#options.publication?.use(law);
       this.#options.events.flush();
       this.#enact(law);
       log.info({ rules: law.rules.rules.length, register: law.register.version }, 'reloaded');

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
+import type { RowSink } from '../batch/row.js';
 import type { BlockList } from '../block/list.js';
 import type { Config } from '../config.js';
 import type { Alert } from '../decide/decision.js';
@@ -10,12 +11,13 @@ import { formats } from '../export/formats.js';
 import { Press } from '../export/press.js';
 import { isoTime } from '../lib/iso-time.js';
 import { type Figures, Metrics } from '../metrics/collect.js';
-import { History } from '../metrics/history.js';
 import { alertFields } from '../output/verdict.js';
 import type { Finding } from '../serve/http/findings.js';
 import { HttpServer, isLoopback, type SeenOnWire } from '../serve/http/server.js';
 import { Tokens } from '../serve/http/tokens.js';
+import { Around } from './around.js';
 import { CommandError } from './fail.js';
+import type { Law } from './judge.js';
 
 /** Alerts that the API can show; older ones are in the events. */
 const findingsMax = 2000;
@@ -25,29 +27,40 @@ export interface Open {
   readonly seen: SeenOnWire;
   /** What a `stats` event would say at this moment, for the metrics. */
   readonly figures: () => Figures;
+  readonly law: Law;
 }
 
-export class Publication {
+export class Publication implements RowSink {
   readonly #press: Press;
   readonly #server: HttpServer;
   readonly #findings: Recent;
-  readonly #history: History;
+  readonly #around: Around;
 
   private constructor(parts: {
     press: Press;
     server: HttpServer;
     findings: Recent;
-    history: History;
+    around: Around;
   }) {
     this.#press = parts.press;
     this.#server = parts.server;
     this.#findings = parts.findings;
-    this.#history = parts.history;
+    this.#around = parts.around;
   }
 
   /** A detector spoke: the API shows the latest of it. */
   alert(alert: Alert): void {
     this.#findings.add(alert);
+  }
+
+  /** What sources do is shown on their pages. */
+  rows(area: ArrayBuffer, length: number): void {
+    this.#around.rows(area, length);
+  }
+
+  /** Another law is in force. */
+  use(law: Law): void {
+    this.#around.use(law);
   }
 
   /** Listens at `serve.http`; rejects with a line for people where that cannot be. */
@@ -69,9 +82,7 @@ export class Publication {
       published: (modified) => list.publish(modified),
     });
     const findings = new Recent();
-    const history = new History(open.figures);
-    const { mode } = config.rules;
-    const tapSide = config.capture.tap_side;
+    const around = new Around(open.law, open.figures);
     try {
       const server = await HttpServer.make({
         list,
@@ -82,9 +93,8 @@ export class Publication {
         appeal,
         seen,
         findings: () => findings.all,
-        state: () => {
-          return { sensor, mode, tapSide, figures: open.figures(), history: history.view() };
-        },
+        state: () => around.state(),
+        around,
         version: version(),
         metrics: (accept) => metrics.scrape(accept),
         unready: () => [],
@@ -92,9 +102,9 @@ export class Publication {
       });
       const address = await server.listen(host, port);
       log.info({ http: `${host}:${address}`, tls: serve.tls !== undefined }, 'serving');
-      return new Publication({ press, server, findings, history });
+      return new Publication({ press, server, findings, around });
     } catch (error) {
-      history.close();
+      around.close();
       await press.close();
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
       throw new CommandError(
@@ -133,7 +143,7 @@ export class Publication {
   }
 
   async close(): Promise<void> {
-    this.#history.close();
+    this.#around.close();
     await this.#server.close();
     await this.#press.close();
   }

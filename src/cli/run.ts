@@ -192,7 +192,7 @@ async function judging(
   const lookup = listing && (await openDoors(config, listing, log));
   const seen = enforcement;
   const publication =
-    listing && seen && (await publicationOf(config, listing, { log, seen, figures }));
+    listing && seen && (await publicationOf(config, listing, { log, seen, figures, law }));
   const doors = { listing, enforcement, lookup, publication };
   return new Office({ ...parts, observe, law, reload, ...doors });
 }

@@ -231,6 +231,41 @@ export function allowQuestion(cidr: string, name: string): Question {
   };
 }
 
+/** A new limit or block by hand. */
+export function listQuestion(cidr: string, name: string): Question {
+  const source = bare(cidr);
+  return {
+    title: `Put ${source} on the list by hand?`,
+    says: [
+      'Mail from it is held back until the end that you give, whatever is detected.',
+      'Registered servers and sources that are allowed are refused.',
+    ],
+    fields: [
+      {
+        name: 'action',
+        label: 'Action',
+        kind: 'choice',
+        value: 'limit',
+        choices: [
+          ['limit', 'limit: 25 messages an hour, 10 at once'],
+          ['block', 'block port 25'],
+        ],
+      },
+      { name: 'owner', label: 'Whose entry this is', kind: 'text', value: name },
+      reason,
+      { name: 'hours', label: 'Hours', kind: 'number', value: '24', max: 168 },
+    ],
+    button: `List ${source}`,
+    tone: 'bad',
+    act: async ({ action = '', owner = '', reason = '', hours = '' }) => {
+      const limit = action === 'limit' ? { rate: 25, burst: 10 } : {};
+      const body = { cidr, action, owner, reason, for: Math.round(Number(hours) * 3600), ...limit };
+      await post('/v1/entries', body);
+      return `${source} is on the list for ${hours} h. It stands in the audit trail.`;
+    },
+  };
+}
+
 function appealQuestion({ id, cidr }: Entry): Question {
   const source = bare(cidr);
   return {

@@ -2,7 +2,7 @@
 // daemon: is it bad, is it us, does the blocking bite. No element is made here.
 
 import type { Figures, State } from './types.js';
-import { count, counted, percent, span } from './words.js';
+import { count, counted, percent, readTime, span } from './words.js';
 
 export type Tone = 'good' | 'warn' | 'bad' | 'unknown';
 
@@ -93,7 +93,7 @@ export function isItBad(state: State): Answer {
   const would = `${counted(held, 'source')} would be limited or blocked; the sensor only observes.`;
   add(held > 0 && observes, 'warn', would);
   add(held > 0 && !observes, 'warn', `${count(block)} blocked and ${count(limit)} limited now.`);
-  add(added > 0 && added < many, 'warn', `${count(added)} of them since ten minutes.`);
+  add(added > 0 && added < many, 'warn', `${count(added)} came within the last ten minutes.`);
   add(findings > 0, 'good', `${counted(findings, 'finding')} not cleared.`);
   const tone = worst(reasons, 'good');
   const stands = `${counted(held, 'source')} ${observes ? 'stand out' : 'held back'}`;
@@ -238,8 +238,12 @@ function wireReasons({ figures, tapSide }: State): Reason[] {
 }
 
 /** Whether those who enforce the list have it. */
-function consumerReasons({ consumers, figures }: State): Reason[] {
-  const behind = consumers.filter((one) => (one.behind ?? 0) > 0);
+function consumerReasons({ consumers, figures, time }: State): Reason[] {
+  const now = readTime(time ?? '');
+  const behind = consumers.filter(
+    ({ behind, fetched_at }) =>
+      (behind ?? 0) > 0 && fetched_at !== null && now - readTime(fetched_at) > 10 * minute,
+  );
   const names = behind.slice(0, 3).map((one) => `${one.name} (${count(one.behind!)})`);
   const late = {
     tone: 'warn',

@@ -9,6 +9,27 @@ import type { Desk, Place, View } from './view.js';
 import { counted, evidenceName, evidenceValue } from './words.js';
 
 const everywhere = '0.0.0.0/0';
+/** Findings at first, and what the API gives at most. */
+const step = 25;
+const most = 500;
+
+/** A finding in a line, for where there is little room. */
+export function findingLine({ alert, timestamp }: Finding): HTMLElement {
+  const { subject, severity, signature } = alert;
+  const who = subject === everywhere ? h('span', {}, 'the whole network') : sourceLink(subject);
+  return h(
+    'li',
+    { class: 'row' },
+    h(
+      'div',
+      { class: 'line' },
+      severityBadge(severity),
+      who,
+      h('span', { class: 'soft' }, ago(timestamp)),
+    ),
+    h('p', {}, signature),
+  );
+}
 
 /** One finding; its numbers and connections unfold. */
 export function findingItem(finding: Finding, isAlone = false): HTMLElement {
@@ -48,14 +69,21 @@ export async function findingsView({ query }: Place, _: Desk): Promise<View> {
   const list = h('ul', { class: 'rows' });
   const told = h('p', { class: 'soft', role: 'status' });
   const none = nothing('Nothing was found since the daemon started.');
+  const more = h('button', { type: 'button', class: 'more' }, 'Show more');
+  let limit = step;
   const load = async (): Promise<void> => {
-    const path = withQuery('/v1/findings', { rule, severity, limit: 100 });
+    const path = withQuery('/v1/findings', { rule, severity, limit });
     const { findings } = await get<{ findings: readonly Finding[] }>(path);
     keep(list, findings, findingKey, (finding) => findingItem(finding));
     none.hidden = findings.length > 0;
     say(told, findings.length === 0 ? '' : `The latest ${counted(findings.length, 'finding')}.`);
+    more.hidden = findings.length < limit || limit >= most;
     age(list);
   };
+  more.addEventListener('click', () => {
+    limit = Math.min(most, limit * 2);
+    void load();
+  });
   await load();
   const filters = h('form', { class: 'filters', 'aria-label': 'Filter the findings' });
   const select = h('select', { id: 'severity' });
@@ -70,6 +98,6 @@ export async function findingsView({ query }: Place, _: Desk): Promise<View> {
     rule === ''
       ? null
       : h('p', {}, `Only of ${rule}. `, h('a', { href: '#/findings' }, 'Show all rules'));
-  const element = h('div', {}, h('h1', {}, 'Findings'), filters, alone, told, list, none);
+  const element = h('div', {}, h('h1', {}, 'Findings'), filters, alone, told, list, none, more);
   return { title: 'Findings', element, refresh: (_state: State) => load() };
 }

@@ -2,6 +2,7 @@
 // in files of their own; this is the only one that knows all of them.
 
 import { get, hasToken, Trouble, useToken } from './api.js';
+import { auditView } from './audit.js';
 import { h, put, replace, say } from './dom.js';
 import { entryView } from './entry.js';
 import { findingsView } from './findings.js';
@@ -9,7 +10,9 @@ import { addKeys } from './keys.js';
 import { listView } from './list.js';
 import { nowView } from './now.js';
 import { setNow } from './parts.js';
+import { registerView } from './register.js';
 import { sensorView } from './sensor.js';
+import { sourceView } from './source.js';
 import type { State } from './types.js';
 import { type Desk, type Place, placeOf, type View } from './view.js';
 
@@ -20,6 +23,9 @@ const views: Readonly<Record<string, (place: Place, desk: Desk) => Promise<View>
   findings: findingsView,
   list: listView,
   entry: entryView,
+  source: sourceView,
+  register: registerView,
+  audit: auditView,
   sensor: sensorView,
 };
 
@@ -27,7 +33,9 @@ const tabs = [
   ['', 'Now'],
   ['findings', 'Findings'],
   ['list', 'List'],
+  ['register', 'Register'],
   ['sensor', 'Sensor'],
+  ['audit', 'Audit'],
 ] as const;
 
 class Page implements Desk {
@@ -63,6 +71,11 @@ class Page implements Desk {
   async start(): Promise<void> {
     this.#bar();
     addKeys(this.search);
+    document.querySelector('.skip')?.addEventListener('click', (event) => {
+      // The place behind the # is that of the view.
+      event.preventDefault();
+      this.#main.focus();
+    });
     addEventListener('hashchange', () => void this.#show(true));
     setInterval(() => void this.#beat(), every_ms);
     document.addEventListener('visibilitychange', () => void this.#beat());
@@ -130,6 +143,7 @@ class Page implements Desk {
       this.#view = view;
       document.title = `${view.title} · ${this.state.sensor ?? 'Mailweir'}`;
       replace(this.#main, view.element);
+      if (!isMove) performance.mark('first-view');
       for (const [name, link] of this.#links) {
         if (name === place.name) link.setAttribute('aria-current', 'page');
         else link.removeAttribute('aria-current');

@@ -3,9 +3,10 @@
 import { type Answer, doesItBite, isItBad, isItUs, rates } from './answers.js';
 import { get } from './api.js';
 import { h, keep, replace } from './dom.js';
-import { findingItem, findingKey } from './findings.js';
-import { actionBadge, age, ago, entryLink, nothing, seenBadge } from './parts.js';
+import { findingKey, findingLine } from './findings.js';
+import { actionBadge, age, ago, entryLink, nothing, section, seenBadge } from './parts.js';
 import { mark, sparkline } from './pictures.js';
+import { activityPicture } from './source.js';
 import type { Entry, EntryPage, Finding, State } from './types.js';
 import type { Desk, Place, View } from './view.js';
 import { bare, moment, readTime, short, span } from './words.js';
@@ -18,6 +19,7 @@ export async function nowView(_: Place, desk: Desk): Promise<View> {
   const answers = h('div', { class: 'answers' });
   const live = h('div', { class: 'rates' });
   const clock = h('p', { class: 'soft' });
+  const traffic = h('div');
   const latest = h('ul', { class: 'rows' });
   const findings = h('ul', { class: 'rows' });
   const noEntry = nothing('Nobody is on the list.');
@@ -34,7 +36,7 @@ export async function nowView(_: Place, desk: Desk): Promise<View> {
       keep(latest, page.entries, entryKey, entryItem);
       noEntry.hidden = page.entries.length > 0;
     }
-    keep(findings, found.findings, findingKey, (finding) => findingItem(finding));
+    keep(findings, found.findings, findingKey, findingLine);
     noFinding.hidden = found.findings.length > 0;
   };
   const draw = async (state: State): Promise<void> => {
@@ -42,6 +44,7 @@ export async function nowView(_: Place, desk: Desk): Promise<View> {
     keep(answers, all, (answer) => JSON.stringify(answer), answerCard);
     replace(live, ...pictures(state));
     clock.textContent = clockWords(state);
+    replace(traffic, trafficPart(state));
     await lists(state);
     age(latest);
     age(findings);
@@ -54,12 +57,13 @@ export async function nowView(_: Place, desk: Desk): Promise<View> {
     answers,
     live,
     clock,
+    traffic,
     h(
       'div',
       { class: 'two' },
       h(
         'section',
-        {},
+        { class: 'beside' },
         h('h2', {}, 'Latest on the list'),
         latest,
         noEntry,
@@ -67,7 +71,7 @@ export async function nowView(_: Place, desk: Desk): Promise<View> {
       ),
       h(
         'section',
-        {},
+        { class: 'beside' },
         h('h2', {}, 'Latest findings'),
         findings,
         noFinding,
@@ -99,7 +103,7 @@ function pictures(state: State): HTMLElement[] {
   const entries = state.history?.series['entries'] ?? [];
   return [
     per('packets', 'Packets', '/s'),
-    per('sessions', 'Mail sessions', '/s'),
+    per('sessions', 'Sessions', '/s'),
     per('transactions', 'Messages', '/s'),
     rateCard('On the list', entries, ''),
   ];
@@ -114,6 +118,12 @@ function rateCard(title: string, values: readonly (number | null)[], unit: strin
     h('strong', {}, last === null ? 'soon' : `${short(last)}${unit}`),
     sparkline(values, title),
   );
+}
+
+/** Everything that was seen, step by step. */
+function trafficPart({ activity }: State): HTMLElement | null {
+  if (activity === undefined) return null;
+  return section('All mail of two hours', activityPicture(activity));
 }
 
 function clockWords({ time, wall, history }: State): string {

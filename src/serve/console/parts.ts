@@ -52,6 +52,10 @@ export function setNow(time: string | null): void {
   if (time !== null) now = readTime(time);
 }
 
+export function currentTime(): number {
+  return now;
+}
+
 /** How long ago or ahead, with the time itself beside it for whoever points or listens. */
 export function ago(time: string | null): HTMLElement {
   if (time === null) return h('span', {}, 'never');

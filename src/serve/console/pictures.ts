@@ -42,6 +42,34 @@ export function sparkline(values: readonly (number | null)[], what: string): SVG
   return picture;
 }
 
+/** Bars side by side in the same order of colours: how much of what, step by step. */
+export function bars(
+  steps: readonly (readonly number[])[],
+  classes: readonly string[],
+  what: string,
+): SVGSVGElement {
+  const sums = steps.map((step) => step.reduce((sum, value) => sum + value, 0));
+  const most = Math.max(...sums, 1);
+  const picture = svg('svg', {
+    class: 'bars',
+    viewBox: `0 0 ${Math.max(steps.length, 1) * 10} 60`,
+    preserveAspectRatio: 'none',
+    role: 'img',
+    'aria-label': what,
+  });
+  steps.forEach((step, at) => {
+    let top = 60;
+    step.forEach((value, kind) => {
+      if (value === 0) return;
+      const tall = Math.max(1, (value / most) * 58);
+      top -= tall;
+      const place = { x: at * 10 + 1, y: top.toFixed(1), width: 8, height: tall.toFixed(1) };
+      picture.append(svg('rect', { ...place, class: classes[kind] ?? '' }));
+    });
+  });
+  return picture;
+}
+
 /** A share as a filled line. */
 export function meter(share: number, what: string, tone = ''): SVGSVGElement {
   const wide = Math.max(0, Math.min(1, share)) * 100;

@@ -104,6 +104,118 @@ export interface Finding {
   };
 }
 
+export type Deed = 'sessions' | 'accepted' | 'refused' | 'vain';
+
+/** What was done, one number for each step. */
+export interface Activity {
+  readonly step_s: number;
+  /** Microseconds since 1970. */
+  readonly from: number;
+  readonly series: Readonly<Record<Deed, readonly number[]>>;
+  readonly addresses: number;
+}
+
+export interface Talker {
+  readonly address: string;
+  readonly counts: Readonly<Record<Deed, number>>;
+}
+
+export interface ServerEntry {
+  readonly cidr: string;
+  readonly operator: string;
+  readonly role: string;
+  readonly state: string;
+  readonly filed_at: string | null;
+  readonly starts_at: string | null;
+  readonly change_filed_at: string | null;
+  readonly changes_at: string | null;
+  readonly retires_at: string | null;
+  readonly domains: readonly string[];
+  readonly egress: readonly string[];
+  readonly rate_per_hour: number | null;
+  readonly licence: string;
+  readonly line: number;
+}
+
+export interface AllowEntry {
+  readonly cidr: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly until: string | null;
+  readonly over: boolean;
+  readonly line: number;
+}
+
+export interface CodeEntry {
+  readonly code: string;
+  readonly holder: string;
+  readonly state: string;
+  readonly issued_on: string | null;
+  readonly expires_on: string | null;
+  readonly withdrawn_on: string | null;
+  readonly line: number;
+}
+
+export interface ClockItem {
+  readonly name: string;
+  readonly register: string;
+  readonly about: string;
+  readonly line: number;
+  readonly severity: string;
+  readonly due: string | null;
+  readonly legal: string;
+  readonly words: string;
+}
+
+interface Part<Entry> {
+  readonly entries: readonly Entry[];
+  readonly next: number | null;
+}
+
+export interface RegisterPage {
+  readonly version: string;
+  readonly as_of: string;
+  readonly profiles: readonly string[];
+  readonly counts: { readonly servers: number; readonly codes: number; readonly allow: number };
+  readonly pools: readonly {
+    readonly cidr: string;
+    readonly role: string;
+    readonly cgnat: number;
+    readonly customer_bits: number | null;
+  }[];
+  readonly clocks: { readonly count: number; readonly items: readonly ClockItem[] };
+  readonly servers: Part<ServerEntry>;
+  readonly codes: Part<CodeEntry>;
+  readonly allow: Part<AllowEntry>;
+}
+
+export interface Source {
+  readonly cidr: string;
+  readonly standing: {
+    readonly own: boolean;
+    readonly role: string;
+    readonly cgnat: number;
+    readonly server: ServerEntry | null;
+    readonly allowed: AllowEntry | null;
+  };
+  readonly activity: Activity;
+  readonly talkers: readonly Talker[];
+  readonly entries: readonly Entry[];
+  readonly ended: readonly Entry[];
+  readonly findings: readonly Finding[];
+}
+
+export interface AuditRecord {
+  readonly sequence: number;
+  readonly time: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly id: string;
+  readonly cidr: string;
+  readonly detail: string;
+  readonly hash: string;
+}
+
 export interface Figures {
   readonly [name: string]: unknown;
 }
@@ -124,6 +236,7 @@ export interface State {
   readonly mode?: string;
   readonly tapSide?: string;
   readonly figures?: Figures;
+  readonly activity?: Activity;
   readonly history?: {
     readonly step_ms: number;
     readonly taken: string | null;

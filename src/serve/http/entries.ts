@@ -4,13 +4,12 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Entry } from '../../block/entry.js';
-import { pageOf } from '../../block/order.js';
-import type { EntryCursor } from '../../block/rows.js';
+import { insideOf, pageOf } from '../../block/order.js';
 import { ListError, type Refusal } from '../../block/wish.js';
-import { maskWord, Prefix, readPrefix } from '../../lib/prefix.js';
 import { entryView, receipt } from './entry-view.js';
 import { Problem, type ProblemKind } from './problem.js';
 import type { Served } from './server.js';
+import { prefixOf } from './sources.js';
 
 /** Entries that one answer looks at and gives; more are behind the cursor. */
 const lookMax = 2000;
@@ -147,7 +146,7 @@ function orderedPage(served: Served, query: Filter): object {
   const { after = '', limit = 100, order = 'newest', action, rule, origin } = query;
   const { appealed, within, covers } = query;
   const open = new Set(list.openAppeals.map(({ id }) => id));
-  const inside = within === undefined ? null : insideOf(within);
+  const inside = within === undefined ? null : insideOf(prefixOf(within));
   const around = covers === undefined ? null : new Set(list.covering(covers).map(({ id }) => id));
   const page = pageOf(list.snapshot(), {
     order: order === 'ending' ? 'ending' : 'newest',
@@ -170,26 +169,6 @@ function orderedPage(served: Served, query: Filter): object {
     entries: entries.map((entry) => entryView(entry, served)),
     next: page.next,
   };
-}
-
-/** Whether an entry lies inside of a prefix, itself included. */
-function insideOf(text: string): (entry: EntryCursor) => boolean {
-  const prefix = new Prefix();
-  if (!readPrefix(text, prefix)) throw new Problem('bad-request', `"${text}" is no prefix`);
-  const [m0, m1, m2, m3] = [0, 1, 2, 3].map((at) => maskWord(prefix.bits, at)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const { w0, w1, w2, w3, bits, isIpv4 } = prefix;
-  return (entry) =>
-    entry.bits >= bits &&
-    entry.isIpv4 === isIpv4 &&
-    ((entry.w0 ^ w0) & m0) === 0 &&
-    ((entry.w1 ^ w1) & m1) === 0 &&
-    ((entry.w2 ^ w2) & m2) === 0 &&
-    ((entry.w3 ^ w3) & m3) === 0;
 }
 
 function fits(entry: Entry, query: Filter, { list }: Served): boolean {

@@ -16,6 +16,7 @@ import { addEntries } from './entries.js';
 import { addFindings, type Finding } from './findings.js';
 import { addLapi } from './lapi.js';
 import { kindOf, Problem, sendProblem } from './problem.js';
+import { addSources, type Surroundings } from './sources.js';
 import { addState, type DaemonState } from './state.js';
 import { addStates } from './states.js';
 import type { Scope, Tokens } from './tokens.js';
@@ -61,6 +62,8 @@ export interface HttpOptions {
   readonly findings?: (() => readonly Finding[]) | undefined;
   /** What the daemon says of itself at this moment. */
   readonly state?: (() => DaemonState) | undefined;
+  /** What surrounds the list: register, activity. */
+  readonly around?: Surroundings | undefined;
   /** Why the daemon is not ready, one line each; empty: it is. */
   readonly unready: () => readonly string[];
   /** An error of ours, for the log. */
@@ -146,6 +149,7 @@ export class HttpServer {
       addFindings(part, served);
       addStates(part, served);
       addState(part, served);
+      addSources(part, served);
       addAppealPage(part, served);
       addConsole(part);
     });

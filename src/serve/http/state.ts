@@ -17,6 +17,8 @@ export interface DaemonState {
   readonly figures: object;
   /** The last half hour of some of them. */
   readonly history: object;
+  /** What everybody together did in the last two hours, by the clock of the packets. */
+  readonly activity: object;
 }
 
 export function addState(app: FastifyInstance, served: Served): void {
