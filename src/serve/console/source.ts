@@ -111,7 +111,7 @@ function inWords({ cidr, standing, entries, findings, activity }: Source): strin
     sum('sessions') + sum('accepted') + sum('refused') === 0
       ? 'Nothing was seen from it within two hours.'
       : `Within two hours it opened ${counted(sum('sessions'), 'session')}; ` +
-        `${counted(sum('accepted'), 'message')} went through, ${count(sum('refused'))} were refused.`;
+        `${counted(sum('accepted'), 'message')} went through, ${count(sum('refused'))} did not.`;
   const held = entries.filter(({ action }) => action !== 'allow');
   const now =
     held.length > 0
@@ -192,7 +192,7 @@ function clearing({ id, action, until, rule, level, appeal, origin }: Entry): HT
           : '.');
   const ladder =
     level > 0
-      ? ` It is step ${level} of the ladder (1 h, 6 h, 24 h, 72 h, 7 days); a quiet week forgives one.`
+      ? ` It is step ${level} of the ladder (1, 6, 24, 72 h, 7 days); a quiet week takes one off.`
       : '';
   const waits = appeal.state === 'open' ? ' An appeal waits for an answer.' : '';
   const by = rule === null ? '' : ` The rule is ${rule.id}.`;
