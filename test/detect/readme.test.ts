@@ -1,5 +1,5 @@
-// rules/README.md teaches by an example and tells what each rule has; here the example is tried, and
-// the table is held to the rules.
+// rules/README.md teaches by an example and tells what each rule has: here the example is tried,
+// and the table held to the rules.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
