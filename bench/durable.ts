@@ -132,7 +132,7 @@ async function prepareHere(directory: string, count: number, zone: string): Prom
     await list.idle();
   }
   const order = { format: 'rbldnsd', action: 'all', family: 'ipv4', page: 1 } as const;
-  const { body } = print(list.snapshot(), { ...order, heldFrom: null }, {});
+  const { body } = print(list.snapshot(), order, {});
   writeFileSync(zone, body);
   await list.close();
 }

@@ -146,12 +146,7 @@ async function pulling(): Promise<string> {
   const press = pressOf(snapshotOf(Number(values.pulled)));
   const server = await HttpServer.make({
     list,
-    documents: {
-      formats,
-      document: (order) => press.document(order),
-      accept: () => {},
-      heldFrom: null,
-    },
+    documents: { formats, document: (order) => press.document(order) },
     tokens: null,
     ratePerMinute: 600,
     appeal: {},

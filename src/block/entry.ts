@@ -41,6 +41,8 @@ export interface Entry extends FromDecision {
   /** Whose entry it is and why; a person's entry has both. */
   readonly owner: string | null;
   readonly reason: string | null;
+  /** Nobody who acts on the list is told of it before a person has looked (`growth.ts`). */
+  readonly held?: true;
   /** The revision that last changed it. */
   readonly revision: number;
   /** Absent while it stands on the list. */
@@ -60,6 +62,7 @@ export interface ListedEntry {
   readonly scope: Scope;
   readonly level: number;
   readonly revision: number;
+  readonly held?: true;
 }
 
 /**
@@ -79,5 +82,6 @@ export interface ListChange {
 export function listed(entry: Entry): ListedEntry {
   const { id, cidr, action, until, created, scope, level, revision } = entry;
   const rule = entry.rule?.id ?? 'manual';
-  return { id, cidr, action, until, created, rule, scope, level, revision };
+  const held = entry.held === true ? ({ held: true } as const) : {};
+  return { id, cidr, action, until, created, rule, scope, level, revision, ...held };
 }

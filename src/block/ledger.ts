@@ -26,6 +26,8 @@ export class Ledger {
   readonly open = new Map<string, Appeal>();
   /** Prefixes of the entries that allow, by id: few, and asked for with every prefix. */
   readonly allows = new Map<string, string>();
+  /** Something is, or was, held back. */
+  hasHeld = false;
   readonly #store: BlockStore;
   /** Rows by the end of their entries. */
   readonly #ends = new Heap<number>();
@@ -200,6 +202,7 @@ export class Ledger {
 
   #watch(row: number): void {
     const until = this.rows.untilAt(row)!;
+    this.hasHeld ||= this.rows.isHeldAt(row);
     if (this.rows.allowsAt(row)) this.allows.set(this.rows.idAt(row), this.rows.cidrAt(row));
     if (until !== Number.POSITIVE_INFINITY) this.#ends.add(until, row);
   }

@@ -70,6 +70,8 @@ export class BlockList implements DecisionSink {
   #closing = false;
   #failing = false;
   #pruned = Number.NEGATIVE_INFINITY;
+  /** Of how many times that something was held back people were told. */
+  #warned = 0;
   /** Decisions that were dropped because too many waited. */
   dropped = 0;
 
@@ -109,6 +111,28 @@ export class BlockList implements DecisionSink {
   /** False while writes fail. */
   get isSound(): boolean {
     return !this.#failing;
+  }
+
+  /**
+   * Since when new automatic entries are held back, because the list grew faster than it should:
+   * microseconds; null: they are not. They stand on the list, and nobody who acts on it is told.
+   */
+  get heldFrom(): number | null {
+    return this.#operations.growth.heldFrom;
+  }
+
+  /** How often it began to hold something back. */
+  get trips(): number {
+    return this.#operations.growth.trips;
+  }
+
+  /** A person looked at what is held back: everybody is told of it, as of changes. */
+  async accept(by: Actor): Promise<void> {
+    const { rows } = this.#ledger;
+    await this.#do(() => this.#operations.accept(by));
+    for (let from = 0; from < rows.used && !this.#closing; from += groupMax) {
+      await this.#do(() => this.#operations.tell(from, from + groupMax));
+    }
   }
 
   /** How rules did, by id. */
@@ -316,6 +340,7 @@ export class BlockList implements DecisionSink {
     await new Promise<void>((resume) => setImmediate(resume));
     while (this.#queue.length > 0) {
       const done = this.#queue.splice(0, groupMax).map((each) => this.#perform(each));
+      this.#warn();
       const batch = this.#ledger.take();
       this.#dirty = batch !== null;
       if (batch !== null) {
@@ -356,6 +381,15 @@ export class BlockList implements DecisionSink {
     if (changes.length === 0) return;
     if (this.#wanted) this.#snapshot = this.#take();
     for (const listener of this.#listeners) listener(changes);
+  }
+
+  #warn(): void {
+    if (this.trips === this.#warned) return;
+    this.#warned = this.trips;
+    this.#options.trouble(
+      `the list grew to ${this.#ledger.rows.automatic} automatic entries, twice as many within ` +
+        'ten minutes; new ones are held back until a person accepts them',
+    );
   }
 
   async #prune(now: number): Promise<void> {

@@ -8,6 +8,7 @@ import { clearStrayBits, Prefix, prefixText, readPrefix } from '../lib/prefix.js
 import { type Appeal, appealAgain, appealDue, appealLast } from './appeal.js';
 import { around, holds } from './around.js';
 import type { Actor, Ending, EndState, Entry } from './entry.js';
+import { GrowthGuard } from './growth.js';
 import type { Ledger } from './ledger.js';
 import {
   type ListCounters,
@@ -35,12 +36,32 @@ export class Operations {
   readonly #prefix = new Prefix();
   surroundings: Surroundings;
   readonly counters: ListCounters;
+  readonly growth = new GrowthGuard();
   #serial = 0;
 
   constructor(ledger: Ledger, surroundings: Surroundings) {
     this.#ledger = ledger;
     this.surroundings = surroundings;
     this.counters = noCounters();
+    this.growth.begin(ledger.rows.automatic, ledger.now, ledger.hasHeld);
+  }
+
+  /** A person looked at a list that had grown too fast: it goes on as it is. */
+  accept(by: Actor): void {
+    const ledger = this.#ledger;
+    this.growth.begin(ledger.rows.automatic, ledger.now, false);
+    ledger.hasHeld = false;
+    ledger.note({ actor: by.name, action: 'accept', id: '', cidr: '', detail: '' });
+  }
+
+  /** Whoever of these rows was held back is told from now on, as a change of the list. */
+  tell(from: number, to: number): void {
+    const { rows } = this.#ledger;
+    for (let row = from; row < Math.min(to, rows.used); row++) {
+      if (rows.untilAt(row) === undefined || !rows.isHeldAt(row)) continue;
+      const { held: _, ...entry } = this.#ledger.entry(rows.idAt(row))!;
+      this.#ledger.put(entry);
+    }
   }
 
   /** Policy decided. What only observes is not for the list; nobody who was released comes back. */
@@ -83,7 +104,10 @@ export class Operations {
     const twins = ledger
       .covering(this.#prefix, true)
       .filter((one) => one.origin === 'automatic' && one.action === decision.action);
-    const entry = ledger.put({ ...rest, origin: 'automatic', owner: null, reason: null });
+    const held =
+      this.growth.holds(ledger.rows.automatic + 1, ledger.now) && ({ held: true } as const);
+    const of = { origin: 'automatic', owner: null, reason: null, ...held } as const;
+    const entry = ledger.put({ ...rest, ...of });
     if (entry === null) {
       counters.refused_full += 1;
       return;

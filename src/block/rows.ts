@@ -11,7 +11,7 @@ import type { ListedEntry } from './entry.js';
 export const enum Cell {
   /** Four words of the address, IPv4 as ::ffff:a.b.c.d. */
   address = 0,
-  /** length | action << 8 | direction << 16 | level << 24 */
+  /** length | action << 8 | direction << 16 | held << 17 | level << 24 */
   kind = 4,
   /** number of the rule | ports << 16 */
   rule = 5,
@@ -35,6 +35,8 @@ export const pieceRows = 16_384;
 export const pieceShift = 14;
 /** Stands for the rule where a person made the entry. */
 export const manualRule = 'manual';
+/** Of `Cell.kind`: nobody is told of it before a person has looked. */
+export const heldBit = 1 << 17;
 /** A row of this action is free. */
 export const free = 0;
 export const actions: readonly (DecisionAction | null)[] = [null, 'limit', 'block', 'allow'];
@@ -58,7 +60,10 @@ export interface Snapshot {
   readonly rules: readonly string[];
 }
 
-/** Reads one entry after another from a snapshot, in no particular order; it is reused. */
+/**
+ * Reads one entry after another from a snapshot, in no particular order; it is reused. What is held
+ * back it passes over, but with `all`.
+ */
 export class EntryCursor {
   readonly #snapshot: Snapshot;
   readonly #words: readonly Int32Array[];
@@ -68,9 +73,11 @@ export class EntryCursor {
   #pieceFloats: Float64Array = new Float64Array(0);
   #at = 0;
   readonly #prefix = new Prefix();
+  readonly #all: boolean;
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: Snapshot, all = false) {
     this.#snapshot = snapshot;
+    this.#all = all;
     this.#words = snapshot.pieces.map((piece) => new Int32Array(piece));
     this.#floats = snapshot.pieces.map((piece) => new Float64Array(piece));
   }
@@ -79,7 +86,7 @@ export class EntryCursor {
   next(): boolean {
     while (++this.#row < this.#snapshot.rows) {
       this.seek(this.#row);
-      if (this.actionNumber !== free) return true;
+      if (this.actionNumber !== free && (this.#all || !this.isHeld)) return true;
     }
     return false;
   }
@@ -128,6 +135,11 @@ export class EntryCursor {
 
   get action(): DecisionAction {
     return actions[this.actionNumber]!;
+  }
+
+  /** Whether nobody may be told of it before a person has looked. */
+  get isHeld(): boolean {
+    return (this.#piece[this.#at + Cell.kind]! & heldBit) !== 0;
   }
 
   /** Microseconds since 1970; infinite: for ever. */
@@ -212,7 +224,8 @@ export class EntryCursor {
   keep(): ListedEntry {
     const { id, cidr, action, until, created, rule, scope, level, revision } = this;
     const end = until === Number.POSITIVE_INFINITY ? null : until;
-    return { id, cidr, action, until: end, created, rule, scope, level, revision };
+    const held = this.isHeld ? ({ held: true } as const) : {};
+    return { id, cidr, action, until: end, created, rule, scope, level, revision, ...held };
   }
 
   #float(cell: number): number {

@@ -9,6 +9,7 @@ import {
   Cell,
   Float,
   free,
+  heldBit,
   idText,
   manualRule,
   pieceRows,
@@ -62,6 +63,11 @@ export class Rows {
     return this.#used;
   }
 
+  /** Those that no person made. */
+  get automatic(): number {
+    return this.#count - this.#manual;
+  }
+
   get isFull(): boolean {
     return this.#count >= this.#max;
   }
@@ -89,6 +95,11 @@ export class Rows {
   /** Whether the entry of a row allows. */
   allowsAt(row: number): boolean {
     return actions[(this.#kindAt(row) >>> 8) & 0xff] === 'allow';
+  }
+
+  /** Whether nobody is told of the entry of a row. */
+  isHeldAt(row: number): boolean {
+    return (this.#kindAt(row) & heldBit) !== 0;
   }
 
   cidrAt(row: number): string {
@@ -238,7 +249,7 @@ export class Rows {
     this.#lent.fill(true);
     return {
       count: this.#count,
-      automatic: this.#count - this.#manual,
+      automatic: this.automatic,
       rows: this.#used,
       pieces: [...this.#pieces],
       rules: [...this.#ruleNames],
@@ -254,7 +265,11 @@ export class Rows {
     const direction = scope.direction === 'in' ? 1 : 0;
     const action = actions.indexOf(entry.action);
     words[wordAt(row, Cell.kind)] =
-      bits | (action << 8) | (direction << 16) | (Math.min(entry.level, 255) << 24);
+      bits |
+      (action << 8) |
+      (direction << 16) |
+      (entry.held === true ? heldBit : 0) |
+      (Math.min(entry.level, 255) << 24);
     const ports = scopePorts.reduce(
       (mask, port, bit) => (scope.dport.includes(port) ? mask | (1 << bit) : mask),
       0,

@@ -64,7 +64,8 @@ export class Enforcement implements RowSink {
       this.#enforcer = enforcer;
       this.#allowances = new Allowances(list, (shut) => enforcer.shut(shut));
     }
-    const { snapshot, stop } = list.follow((changes) => {
+    const { snapshot, stop } = list.follow((all) => {
+      const changes = all.filter(({ entry }) => entry.held !== true);
       this.#enforcer?.changes(changes);
       this.#allowances?.changes(changes);
       this.#sightings.changes(changes);

@@ -86,7 +86,7 @@ export class Publication implements RowSink {
     try {
       const server = await HttpServer.make({
         list,
-        documents: documentsOf(press),
+        documents: { formats, document: (order) => press.document(order) },
         tokens,
         tls: serve.tls,
         ratePerMinute: serve.rate_per_minute,
@@ -116,9 +116,10 @@ export class Publication implements RowSink {
 
   /** For the `stats` event. */
   stats(): object {
-    const { counters, visitors } = this.#server.served;
-    const { counters: printed, bytes, trips } = this.#press;
-    return { ...counters, ...visitors.counters, documents: { ...printed, bytes, held: trips } };
+    const { counters, visitors, list } = this.#server.served;
+    const { counters: printed, bytes } = this.#press;
+    const documents = { ...printed, bytes, held: list.trips };
+    return { ...counters, ...visitors.counters, documents };
   }
 
   /**
@@ -136,7 +137,7 @@ export class Publication implements RowSink {
       responses: { status: responses.status, took: responses.took.figures },
       publishing: {
         delay: this.#press.delays.figures,
-        held: this.#press.heldFrom === null ? 0 : 1,
+        held: this.#server.served.list.heldFrom === null ? 0 : 1,
       },
       consumers: Object.fromEntries(consumers),
     };
@@ -176,18 +177,6 @@ class Recent {
   get all(): readonly Finding[] {
     return this.#all;
   }
-}
-
-/** The press as the server knows it. */
-function documentsOf(press: Press) {
-  return {
-    formats,
-    document: (order: Parameters<Press['document']>[0]) => press.document(order),
-    accept: () => press.accept(),
-    get heldFrom() {
-      return press.heldFrom;
-    },
-  };
 }
 
 /** `[::1]:8225` as host and port. */

@@ -42,13 +42,19 @@ export function remembered(list: BlockList, mode: Mode): Remembered[] {
 
 /** Automatic entries on the list, the newest ones where they are too many. */
 function newest(list: BlockList): Entry[] {
-  const found: { id: string; created: number }[] = [];
-  const cursor = new EntryCursor(list.snapshot());
-  while (cursor.next()) {
-    if (!cursor.isManual) found.push({ id: cursor.id, created: cursor.created });
+  const snapshot = list.snapshot();
+  const cursor = new EntryCursor(snapshot, true);
+  const times = new Float64Array(snapshot.count);
+  let count = 0;
+  while (cursor.next()) if (!cursor.isManual) times[count++] = cursor.created;
+  // Of a million only as many are read as policy has room for.
+  const oldest = times.subarray(0, count).sort()[Math.max(0, count - sourcesMax)] ?? 0;
+  const found: Entry[] = [];
+  const again = new EntryCursor(snapshot, true);
+  while (again.next() && found.length < sourcesMax) {
+    if (!again.isManual && again.created >= oldest) found.push(list.entry(again.id)!);
   }
-  found.sort((one, other) => other.created - one.created);
-  return found.slice(0, sourcesMax).map(({ id }) => list.entry(id)!);
+  return found;
 }
 
 function sourceOf(entry: Entry): Remembered {

@@ -75,7 +75,9 @@ export class Sightings {
   /** Entries that a restart found are as good as published now. */
   begin(snapshot: Snapshot): void {
     const cursor = new EntryCursor(snapshot);
-    while (cursor.next()) this.#enter(cursor.keep(), snapshot.generated);
+    while (cursor.next()) {
+      if (!this.#watches.has(cursor.id)) this.#enter(cursor.keep(), snapshot.generated);
+    }
   }
 
   changes(changes: readonly ListChange[]): void {

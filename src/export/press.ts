@@ -6,7 +6,6 @@ import { Worker } from 'node:worker_threads';
 import type { ListChange } from '../block/entry.js';
 import type { Snapshot } from '../block/rows.js';
 import { Histogram } from '../lib/histogram.js';
-import { GrowthGuard } from './guard.js';
 import type { PressAnswer, PressWord } from './press-thread.js';
 import type { Order, Printed } from './print.js';
 import type { Publisher } from './view.js';
@@ -56,7 +55,6 @@ interface Version {
   readonly name: string;
   readonly modified: number;
   readonly isSameSecond: boolean;
-  readonly heldFrom: number | null;
   /** When it was made, on the process's own clock, milliseconds. */
   readonly made: number;
   /** Somebody has a document of it. */
@@ -85,7 +83,6 @@ const bytesMax = 512 * 1024 ** 2;
 
 export class Press {
   readonly #options: PressOptions;
-  readonly #guard = new GrowthGuard();
   readonly #documents = new Map<string, Document>();
   readonly #jobs = new Map<number, Job>();
   readonly #printing = new Map<string, Promise<Document>>();
@@ -111,17 +108,7 @@ export class Press {
     const { snapshot, stop } = options.list.follow((changes) => this.#count(changes));
     this.#stop = stop;
     this.#counted = { count: snapshot.count, revision: snapshot.revision };
-    this.#guard.see(snapshot.automatic, snapshot.generated);
     this.#version = this.#dated(snapshot, { modified: options.modified ?? 0, isOut: true });
-  }
-
-  /** Since when new automatic entries are held back, microseconds; null: they are not. */
-  get heldFrom(): number | null {
-    return this.#guard.heldFrom;
-  }
-
-  get trips(): number {
-    return this.#guard.trips;
   }
 
   /** Bytes of all documents that are kept. */
@@ -131,15 +118,8 @@ export class Press {
     return sum;
   }
 
-  /** A person looked at a list that had grown too fast: it is published whole. */
-  accept(): void {
-    const snapshot = this.#options.list.snapshot();
-    this.#guard.accept(snapshot.automatic, snapshot.generated);
-    this.#version = this.#dated(snapshot, this.#version);
-  }
-
   /** The newest document, or the last good one. Rejects where there is none at all. */
-  async document(order: Omit<Order, 'heldFrom'>): Promise<Document> {
+  async document(order: Order): Promise<Document> {
     const version = this.#current();
     const { format, action, family, page } = order;
     const key = `${format} ${action} ${family} ${page}`;
@@ -150,7 +130,7 @@ export class Press {
       this.#documents.set(key, last);
       if (last.version === version.name) return last;
     }
-    const fresh = this.#print(key, version, { ...order, heldFrom: version.heldFrom });
+    const fresh = this.#print(key, version, order);
     if (last === undefined) return fresh;
     const old = this.#patience().then(() => this.#stale(last));
     return Promise.race([fresh.catch(() => this.#stale(last)), old]);
@@ -192,12 +172,6 @@ export class Press {
       return this.#version;
     }
     if (!this.#isAccounted(next)) return this.#version;
-    if (this.#guard.see(next.automatic, next.generated)) {
-      this.#options.trouble(
-        `the list grew from ${snapshot.automatic} to ${next.automatic} automatic entries within ` +
-          'ten minutes; new ones are not published until a person accepts them',
-      );
-    }
     this.#version = this.#dated(next, this.#version);
     return this.#version;
   }
@@ -222,7 +196,6 @@ export class Press {
       modified,
       name: `${snapshot.revision}-${this.#began}${this.#versions++}`,
       isSameSecond: before.isOut && modified === before.modified,
-      heldFrom: this.#guard.heldFrom,
       made: performance.now(),
       isOut: false,
     };

@@ -20,8 +20,6 @@ export interface Wanted {
   readonly family: Family;
   /** Part of a document that is made in parts, from 1. */
   readonly page: number;
-  /** Automatic entries made after this time are held back, microseconds; null: none is. */
-  readonly heldFrom: number | null;
 }
 
 /** Whom the list comes from, for formats that say so. */
@@ -154,7 +152,7 @@ type ByAction = readonly [Rows, Rows, Rows, Rows];
  * What a document is about: entries of port 25, because no format can name another one and readers
  * would hold back mail there for what happened elsewhere. An allow entry counts at every port.
  */
-function rowsOf(walk: EntryCursor, { action, family, heldFrom }: Wanted, now: number): ByAction {
+function rowsOf(walk: EntryCursor, { action, family }: Wanted, now: number): ByAction {
   const rows: ByAction = [new Rows(), new Rows(), new Rows(), new Rows()];
   while (walk.next()) {
     const four = walk.isIpv4;
@@ -163,7 +161,6 @@ function rowsOf(walk: EntryCursor, { action, family, heldFrom }: Wanted, now: nu
     if (kind === 1 && action === 'block') continue;
     if (kind !== 3 && !walk.speaksOfMail) continue;
     if (walk.until <= now) continue;
-    if (heldFrom !== null && walk.created > heldFrom && !walk.isManual) continue;
     rows[kind]!.add(walk, four);
   }
   return rows;

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GrowthGuard } from '../../src/export/guard.js';
+import { GrowthGuard } from '../../src/block/growth.js';
 import { Press } from '../../src/export/press.js';
 import { decisionOf, desk, hour, start, TestList } from '../block/lists.js';
 
@@ -116,16 +116,27 @@ describe('growth', () => {
     const held = await press.document(order);
     expect(held.body.toString()).toContain('192.0.2.1/32');
     expect(held.body.toString()).not.toContain('10.0.0.3/32');
-    expect([held.records, press.trips, trouble.length]).toEqual([10, 1, 1]);
-    press.accept();
-    expect((await press.document(order)).records).toBe(1110);
+    // A thousand are believed; the others wait.
+    const { list: whole } = test;
+    expect([held.records, whole.trips, test.told.trouble.length]).toEqual([1000, 1, 1]);
+    expect(whole.count).toBe(1110);
+    // A restart forgets nothing of that.
+    await press.close();
+    await test.again();
+    press = open();
+    expect((await press.document(order)).records).toBe(1000);
+    expect(test.list.heldFrom).not.toBeNull();
+    await test.list.accept(desk);
+    expect([(await press.document(order)).records, test.list.heldFrom]).toEqual([1110, null]);
+    const trail = test.list.auditFrom(1, 5000).filter(({ action }) => action === 'accept');
+    expect(trail).toMatchObject([{ actor: 'desk' }]);
   });
 
   it('slow growth is no reason', () => {
     const guard = new GrowthGuard();
     let count = 10;
     for (let minute = 0; minute < 600; minute += 5) {
-      expect(guard.see(count, minute * 60e6)).toBe(false);
+      expect(guard.holds(count, minute * 60e6)).toBe(false);
       count += 400;
     }
     expect(guard.heldFrom).toBeNull();

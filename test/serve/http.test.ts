@@ -270,6 +270,36 @@ describe('strangers', () => {
     ]);
   });
 
+  it('what is held back is told by no way, and by every way once a person accepts it', async () => {
+    site = await Site.open({ edge: ['read', 'operate'] });
+    const { list } = site.test;
+    const ask = async (path: string) => JSON.parse((await site.ask(path, { as: 'edge' })).text);
+    await ask('/v1/decisions/stream?startup=true');
+    const all = Array.from({ length: 1003 }, (_, at) => `10.1.${at >> 8}.${at & 0xff}/32`);
+    for (const cidr of all) list.decision(decisionOf(cidr));
+    await list.idle();
+    const { id } = decisionOf(all.at(-1)!);
+    const told = async () => [
+      (await ask('/v1/blocklist.json')).count,
+      (await ask('/v1/blocklist/delta?since=0')).added.length,
+      (await ask('/v1/decisions/stream')).new.length,
+      (await ask(`/v1/decisions?ip=${all.at(-1)!.slice(0, -3)}`))?.length ?? 0,
+      (await ask(`/v1/entries/${id}`)).fetched_by.length,
+    ];
+    expect(await told()).toEqual([1000, 1000, 1000, 0, 0]);
+    expect(await ask(`/v1/entries/${id}`)).toMatchObject({ held: true, ended: null });
+    expect((await site.ask('/readyz')).status).toBe(503);
+    // Whoever leaves is told of, held back or not.
+    await list.release(decisionOf(all[0]!).id, { reason: 'x', wrong: false }, { name: 'd' });
+    const cursor = (await ask('/v1/blocklist/delta?since=0')).revision;
+    await site.ask('/v1/blocklist/accept', { as: 'edge', method: 'POST' });
+    expect((await ask(`/v1/blocklist/delta?since=${cursor}`)).added).toHaveLength(3);
+    expect((await ask('/v1/blocklist.json')).count).toBe(1002);
+    expect((await ask(`/v1/entries/${id}`)).fetched_by).toMatchObject([{ name: 'edge' }]);
+    expect((await ask('/v1/decisions/stream')).deleted).toHaveLength(1);
+    expect((await site.ask('/readyz')).status).toBe(200);
+  });
+
   it('without tokens a page under another name cannot reach us through a browser', async () => {
     site = await Site.open();
     const text = (await raw('/v1/blocklist.txt', { host: 'evil.example' })).toString();

@@ -78,6 +78,17 @@ describe('what speaks of an address', () => {
     expect(found(listed, '192.0.2.8', noon + 1)).toBe(entryOf('0.0.0.0/0', 1).id);
   });
 
+  it('what is held back is not told, until it is accepted', () => {
+    const one = entryOf('203.0.113.9/32', 1, { rule: 'core.harvest' });
+    const list = new TestList([{ ...one, held: true }]);
+    const listed = indexOf(list);
+    expect(found(listed, '203.0.113.9')).toBeNull();
+    const before = list.snapshot();
+    list.put(one);
+    listed.apply(updateFrom(before, list.snapshot()), 0);
+    expect(found(listed, '203.0.113.9')).toBe(one.id);
+  });
+
   it('the same for another port', () => {
     expect(found(listed, '192.0.2.99', noon, 587)).toBe(entryOf('0.0.0.0/0', 10).id);
   });

@@ -61,14 +61,7 @@ export class Site {
     const press = new Press({ list: test.list, publisher, trouble: tell, threadFile });
     const server = await HttpServer.make({
       list: test.list,
-      documents: {
-        formats,
-        document: (order) => press.document(order),
-        accept: () => press.accept(),
-        get heldFrom() {
-          return press.heldFrom;
-        },
-      },
+      documents: { formats, document: (order) => press.document(order) },
       tokens: lines.length === 0 ? null : new Tokens(join(folder, 'tokens'), tell),
       ratePerMinute: 600,
       appeal: publisher,

@@ -86,9 +86,12 @@ function sumOf(steps: readonly ListChange[]): { added: object[]; removed: object
   };
 }
 
-/** As documents: entries about port 25, because no reader is told of another one. */
+/**
+ * As documents: entries about port 25, because no reader is told of another one, and none that is
+ * held back: when a person accepts it, it is a change.
+ */
 function isMeant({ entry }: ListChange, action: 'block' | 'limit' | 'all'): boolean {
-  if (!entry.scope.dport.includes(25)) return false;
+  if (!entry.scope.dport.includes(25) || entry.held === true) return false;
   return entry.action === action || (action === 'all' && entry.action !== 'allow');
 }
 

@@ -39,10 +39,6 @@ export interface DocumentOrder {
 export interface Documents {
   readonly formats: readonly FormatInfo[];
   document(order: DocumentOrder): Promise<Document>;
-  /** Since when new automatic entries are held back, microseconds; null: they are not. */
-  readonly heldFrom: number | null;
-  /** A person looked at what is held back. */
-  accept(): void;
 }
 
 /** Consumers come back after this time: rspamd polls at `Expires`, and a removal waits so long. */

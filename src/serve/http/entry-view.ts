@@ -29,9 +29,9 @@ export function entryView(entry: Entry, { list, seen }: Served): object {
     last_seen: moment(lastSeen),
     samples: samples.map((sample) => ({ ...sample, time: moment(sample.time) })),
     appeal: { ...way, due: moment(way.due), ...appealView(appeal) },
-    fetched_by: list.holders
-      .having(entry.revision, entry.action)
-      .map(({ name, since, isExact }) => ({ name, since: moment(isExact ? since : null) })),
+    fetched_by: (entry.held === true ? [] : list.holders.having(entry.revision, entry.action)).map(
+      ({ name, since, isExact }) => ({ name, since: moment(isExact ? since : null) }),
+    ),
     seen: seen?.entry(entry.id) ?? null,
     ended: ended === undefined ? null : { ...ended, time: moment(ended.time) },
   };

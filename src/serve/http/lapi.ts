@@ -86,7 +86,8 @@ export function addLapi(app: FastifyInstance, served: Served): void {
           ? everything(served)
           : list
               .covering(about)
-              .filter(({ action, scope }) => action === 'block' && scope.dport.includes(25))
+              .filter(({ action, held }) => action === 'block' && held !== true)
+              .filter(({ scope }) => scope.dport.includes(25))
               .map((entry) => decision({ ...entry, rule: entry.rule?.id ?? 'manual' }, list.now));
       // CrowdSec says null where there is none.
       return found.length === 0 ? reply.type('application/json').send('null') : found;
@@ -135,8 +136,9 @@ function everything({ list }: Served): CrowdsecDecision[] {
 function outcome(steps: readonly ListChange[], now: number) {
   const latest = new Map<string, ListChange>();
   for (const step of steps) {
-    const { action, scope } = step.entry;
-    if (action === 'block' && scope.dport.includes(25)) latest.set(step.entry.id, step);
+    const { action, scope, held } = step.entry;
+    if (action === 'block' && scope.dport.includes(25) && held !== true)
+      latest.set(step.entry.id, step);
   }
   const fresh: CrowdsecDecision[] = [];
   const gone: CrowdsecDecision[] = [];

@@ -22,7 +22,7 @@ export interface DaemonState {
 }
 
 export function addState(app: FastifyInstance, served: Served): void {
-  const { list, documents, visitors } = served;
+  const { list, visitors } = served;
   const counts = countsByRevision(served);
   app.get(
     '/v1/state',
@@ -49,7 +49,7 @@ export function addState(app: FastifyInstance, served: Served): void {
           actions,
           rules,
           sound: list.isSound,
-          held_from: documents.heldFrom,
+          held_from: list.heldFrom,
           appeals: list.openAppeals.length,
         },
         consumers: visitors.all.map((one) => ({

@@ -34,7 +34,7 @@ function addMetrics(app: FastifyInstance, { metrics }: Served): void {
 }
 
 function addHealth(app: FastifyInstance, served: Served): void {
-  const { list, documents } = served;
+  const { list } = served;
   const open = { config: { scope: null } } as const;
   app.get(
     '/healthz',
@@ -47,7 +47,7 @@ function addHealth(app: FastifyInstance, served: Served): void {
     (_, reply) => {
       const problems = [...served.unready()];
       if (!list.isSound) problems.push('the list cannot be written');
-      if (documents.heldFrom !== null) problems.push('new entries wait for a person');
+      if (list.heldFrom !== null) problems.push('new entries wait for a person');
       void reply.code(problems.length === 0 ? 200 : 503);
       return { status: problems.length === 0 ? 'ready' : 'not ready', problems };
     },
@@ -88,7 +88,7 @@ function consumersOf({ list, visitors, seen }: Served): object[] {
   return [...asked, ...given];
 }
 
-function addAudit(app: FastifyInstance, { list, documents }: Served): void {
+function addAudit(app: FastifyInstance, { list, visitors }: Served): void {
   app.get<{ Querystring: { from?: number } }>(
     '/v1/audit',
     {
@@ -120,8 +120,8 @@ function addAudit(app: FastifyInstance, { list, documents }: Served): void {
         summary: 'Publish new entries that were held back because the list grew too fast',
       },
     },
-    () => {
-      documents.accept();
+    async (request) => {
+      await list.accept({ name: visitors.of(request).name });
       return { revision: list.revision };
     },
   );

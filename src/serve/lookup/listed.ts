@@ -165,7 +165,7 @@ export class ListedSources {
     if (entry.w3 !== this.#w3 || entry.w2 !== this.#w2 || entry.w1 !== this.#w1) return;
     if (entry.w0 !== this.#w0 || entry.bits !== this.#bits) return;
     const { until } = entry;
-    if (actionNumber < this.#bestAction || until <= this.#moment.now) return;
+    if (actionNumber < this.#bestAction || until <= this.#moment.now || entry.isHeld) return;
     // Of two of one prefix the one that lives longer, as in exported zones; a wider one came later.
     const longer = until - this.#bestUntil || this.#best - row;
     const isTwin = this.#bestBits === this.#bits && longer > 0;
