@@ -9,7 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { fill } from '../tables.js';
-import { crowdMix, cut, dayMix, heldBackSpread, tuningSpread } from '../world/mixes.js';
+import { crowdMix, cut, dayMix, guiltyMix, heldBackSpread, tuningSpread } from '../world/mixes.js';
 import { hour } from '../world/source.js';
 import { ablated, ablations } from './ablation.js';
 import { CountAnHour, LeakyRefusals, SentToReceived } from './baselines.js';
@@ -25,6 +25,7 @@ import {
   noiseTable,
   paidTable,
   relayText,
+  shortText,
   waysText,
 } from './page.js';
 import { Tally } from './tally.js';
@@ -97,6 +98,7 @@ class Evaluation {
       `Synthetic; not field-validated. ${seeds.length} days of an ISP, seeds ${seeds[0]} to ` +
         `${seeds.at(-1)}, ${this.#flags.tuning ? 'tuning' : 'held-back'} ranges, ` +
         `${new Date().toISOString().slice(0, 10)}.\n`,
+      shortText(tally),
       foundTable(tally),
       paidTable(tally),
       relayText(tally),
@@ -128,11 +130,14 @@ class Evaluation {
   /** Days on a mirror that loses one packet in a hundred: who is found, and who pays. */
   async lossy(): Promise<string> {
     const tally = new Tally();
-    const days = { world: this.#seeds(8, 1), crowd: this.#seeds(8, 1) };
+    let done = 0;
+    const days = { guilty: this.#seeds(6, 1), crowd: this.#seeds(6, 1) };
     for (const [kind, seeds] of Object.entries(days)) {
       for (const seed of seeds) {
+        if (enough && done > 0) break;
+        if (kind === 'crowd') done++;
         const share = this.#flags.quick ? 0.1 : 1;
-        const mix = cut(kind === 'world' ? dayMix : crowdMix, this.#flags.share ?? share);
+        const mix = cut(kind === 'guilty' ? guiltyMix : crowdMix, this.#flags.share ?? share);
         const day = { ...this.#day(seed, 1, 24), mix, rowLoss: 0.01 };
         const { world, ledger, talks, seconds } = await dayOfRows(day);
         tally.add(seed, ledger, world.ground, []);
@@ -141,8 +146,9 @@ class Evaluation {
     }
     this.cases.push(...tally.cases);
     return [
-      `Synthetic; not field-validated. ${days.world.length} days of an ISP and ` +
-        `${days.crowd.length} of a crowd of innocents, seeds from ${days.world[0]} on.\n`,
+      `Synthetic; not field-validated. ${days.guilty.length} days with many of each guilty kind ` +
+        `and ${done} of a crowd of innocents, seeds from ${days.guilty[0]} on.\n`,
+      shortText(tally),
       foundTable(tally),
       paidTable(tally),
       relayText(tally),

@@ -42,6 +42,36 @@ const others: readonly Guilt[] = [
 ];
 const order: readonly Guilt[] = [...listable, ...others];
 
+/** What the evaluation is asked first, in five lines. */
+export function shortText(tally: Tally): string {
+  const paid = total(tally);
+  const scale = 100_000 / paid.sourceDays;
+  const known = ['registered', 'registered-bulk', 'infrastructure'];
+  const held = sum(known.map((role) => tally.roles.get(role)?.held ?? 0));
+  const knownDays = sum(known.map((role) => tally.roles.get(role)?.sourceDays ?? 0));
+  const recall = (guilt: Guilt) => {
+    const found = tally.found.get(guilt);
+    return found === undefined ? '-' : `${found.listed} of ${found.sourceDays}`;
+  };
+  const refused = tally.found.get('bot-fast')?.refused ?? [];
+  const { clear, confirmed, wrong } = tally.relays;
+  const days = paid.sourceDays.toLocaleString('en-US');
+  const rate = (paid.listed * scale).toFixed(1);
+  const bound = (upperBound(paid.listed) * scale).toFixed(1);
+  const lines = [
+    `Hours for which registered servers were limited or blocked: ${held} (${knownDays} source-days).`,
+    `Innocent source-days with a limit or a block: ${paid.listed} of ${days}, ${rate} in 100,000 ` +
+      `(95 % bound ${bound}).`,
+    `Limited or blocked: fast bots ${recall('bot-fast')}, slow bots ${recall('bot-slow')}, ` +
+      `submission bots ${recall('bot-submission')}, harvesters ${recall('harvester')}.`,
+    'Recipients refused to a fast bot before that: ' +
+      `median ${quantile(refused, 0.5)}, most ${Math.max(0, ...refused)}.`,
+    `Open relays with three mails or more in clear on both legs: ${confirmed} of ${clear} ` +
+      `confirmed; innocents confirmed as one: ${sum(wrong.values())}.`,
+  ];
+  return `${lines.map((line) => `- ${line}`).join('\n')}\n`;
+}
+
 /** Who was found, and how soon. */
 export function foundTable(tally: Tally): string {
   const lines = [

@@ -105,6 +105,23 @@ export const crowdMix: Mix = {
   outages: 2,
 };
 
+/** A day of the guilty, many of each kind, among a few of everybody else. */
+export const guiltyMix: Mix = {
+  ...cut(dayMix, 0.05),
+  fastBots: 40,
+  wideBots: 10,
+  slowBots: 40,
+  cleanListBots: 10,
+  postfixBots: 10,
+  hiddenBots: 10,
+  foreignBots: 20,
+  submissionBots: 40,
+  harvesters: 50,
+  relays: 20,
+  compromised: 4,
+  guessers: 20,
+};
+
 /** The same with every count cut to a share, at least one where there was one. */
 export function cut(mix: Mix, share: number): Mix {
   const smaller = Object.entries(mix).map(([name, count]: [string, number]) => {
