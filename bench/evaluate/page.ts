@@ -59,7 +59,8 @@ export function shortText(tally: Tally): string {
   const rate = (paid.listed * scale).toFixed(1);
   const bound = (upperBound(paid.listed) * scale).toFixed(1);
   const lines = [
-    `Hours for which registered servers were limited or blocked: ${held} (${knownDays} source-days).`,
+    `Hours for which registered servers were limited or blocked: ${held} (of ${knownDays} ` +
+      'source-days).',
     `Innocent source-days with a limit or a block: ${paid.listed} of ${days}, ${rate} in 100,000 ` +
       `(95 % bound ${bound}).`,
     `Limited or blocked: fast bots ${recall('bot-fast')}, slow bots ${recall('bot-slow')}, ` +
