@@ -76,7 +76,9 @@ export class Sightings {
   begin(snapshot: Snapshot): void {
     const cursor = new EntryCursor(snapshot);
     while (cursor.next()) {
-      if (!this.#watches.has(cursor.id)) this.#enter(cursor.keep(), snapshot.generated);
+      // Beyond them nothing is read of a million.
+      if (this.#watches.size >= entriesMax) this.#unwatched += cursor.action === 'allow' ? 0 : 1;
+      else this.#enter(cursor.keep(), snapshot.generated);
     }
   }
 

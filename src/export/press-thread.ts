@@ -3,7 +3,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import type { Snapshot } from '../block/rows.js';
-import { type Order, type Printed, print } from './print.js';
+import { type Order, type Printed, Printer } from './print.js';
 import type { Publisher } from './view.js';
 
 /** What the thread is asked; a snapshot that it has already is not sent again. */
@@ -21,10 +21,12 @@ export type PressAnswer =
 
 const port = parentPort!;
 
-port.on('message', ({ job, snapshot, order, publisher }: PressWord) => {
+const printer = new Printer();
+
+port.on('message', async ({ job, snapshot, order, publisher }: PressWord) => {
   const began = performance.now();
   try {
-    const printed = print(snapshot, order, publisher);
+    const printed = await printer.print(snapshot, order, publisher);
     const answer: PressAnswer = { job, printed, took_ms: performance.now() - began };
     port.postMessage(answer, [printed.body.buffer, printed.gzip.buffer]);
   } catch (error) {

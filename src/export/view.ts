@@ -30,6 +30,27 @@ export interface Publisher {
   readonly zone?: string | undefined;
 }
 
+export interface ViewOptions {
+  /** Entries stay nested, for readers that take the longest prefix. */
+  readonly nests: boolean;
+  /** Of the snapshots of one list. */
+  readonly memo?: SlicesMemo | undefined;
+}
+
+/** The lines of the last document: the next one is often of the same ones in another format. */
+export class SlicesMemo {
+  #key = '';
+  #slices = new Slices();
+
+  of(key: string, make: () => Slices): Slices {
+    if (key !== this.#key) {
+      this.#slices = make();
+      this.#key = key;
+    }
+    return this.#slices;
+  }
+}
+
 export class View {
   readonly snapshot: Snapshot;
   readonly wanted: Wanted;
@@ -38,15 +59,22 @@ export class View {
   readonly #slices: Slices;
   #index = -1;
 
-  /** With `nests` entries stay nested, for readers that take the longest prefix. */
-  constructor(snapshot: Snapshot, wanted: Wanted, publisher: Publisher, nests = false) {
+  constructor(
+    snapshot: Snapshot,
+    wanted: Wanted,
+    publisher: Publisher,
+    { nests, memo = new SlicesMemo() }: ViewOptions = { nests: false },
+  ) {
     this.snapshot = snapshot;
     this.wanted = wanted;
     this.publisher = publisher;
     this.entry = new EntryCursor(snapshot);
-    const rows = rowsOf(new EntryCursor(snapshot), wanted, snapshot.generated);
-    const { action } = wanted;
-    this.#slices = nests ? nestedOf(this.entry, rows, action) : apartOf(this.entry, rows, action);
+    const { action, family } = wanted;
+    const { revision, generated } = snapshot;
+    this.#slices = memo.of([revision, generated, action, family, nests].join(' '), () => {
+      const rows = rowsOf(new EntryCursor(snapshot), wanted, generated);
+      return nests ? nestedOf(this.entry, rows, action) : apartOf(this.entry, rows, action);
+    });
   }
 
   /** Lines that are about an entry. */

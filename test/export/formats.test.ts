@@ -22,7 +22,7 @@ const entries: { cidr: string; action: DecisionAction; rule?: string }[] = [
 const publisher = { url: 'https://isp.example/appeal', contact: 'abuse@isp.example', zone: 'bl.x' };
 
 function document(format: string, action: ListAction = 'block', list = entries, page = 1): string {
-  const order = { format, action, family: 'both', page, heldFrom: null } as const;
+  const order = { format, action, family: 'both', page } as const;
   return Buffer.from(print(snapshotOf(list), order, publisher).body).toString();
 }
 

@@ -161,7 +161,6 @@ function nftFile(folder: string, count: number): { path: string; count: number }
     action: 'block',
     family: 'both',
     page: 1,
-    heldFrom: null,
   } as const;
   const { body, records } = print(snapshot, order, {});
   const path = join(folder, 'list.nft');
