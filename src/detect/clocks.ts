@@ -4,7 +4,7 @@
 // decides nothing about traffic: mail before a start is for the rule's own expression.
 
 import { isoTime } from '../lib/iso-time.js';
-import { Prefix, prefixText, readPrefix } from '../lib/prefix.js';
+import { type Prefix, prefixText } from '../lib/prefix.js';
 import { type ClockItem, codeClockItems, serverClockItems } from '../register/clock.js';
 import type { ProfileName } from '../register/profile.js';
 import type { Register } from '../register/register.js';
@@ -132,7 +132,7 @@ export class Clocks {
       severity,
       evidence: {
         clocks: [...new Set(items.map(({ name }) => name))].join(' '),
-        words,
+        words: code === null ? words : `code ${code}: ${words}`,
         legal,
         register,
         line,
@@ -146,17 +146,10 @@ export class Clocks {
     };
   }
 
-  /** Addresses of the server; of a code the first prefix of its holder, or nobody. */
+  /** The addresses of a server. A code has none of its own: it is a matter of the network. */
   #subject({ register, index }: ClockItem): Subject {
-    if (register === 'servers') {
-      return subjectOf(this.#register.prefixOf(index), this.#register.servers[index]!.role);
-    }
-    const prefix = new Prefix();
-    const source = this.#register.codes.entries[index]!.sources[0];
-    if (source === undefined || !readPrefix(source, prefix)) {
-      return { cidr: '', words: [0, 0, 0, 0], bits: 0, role: '' };
-    }
-    return subjectOf(prefix, 0);
+    if (register !== 'servers') return { cidr: '', words: [0, 0, 0, 0], bits: 0, role: '' };
+    return subjectOf(this.#register.prefixOf(index), this.#register.servers[index]!.role);
   }
 }
 

@@ -132,7 +132,7 @@ export class OpenFindings {
     const finding = this.#raised.get(key);
     if (finding === undefined) return;
     this.#raised.delete(key);
-    if (this.#uncount(finding.rule.id, finding)) return;
+    if (this.#uncount(finding.rule.id, finding) && finding.subject.cidr !== '') return;
     this.#sink.finding({ ...finding, time: now, state: 'clears' });
   }
 
@@ -170,7 +170,8 @@ export class OpenFindings {
     now: { rule: { id: string }; subject: Subject; severity: Severity; reached: FindingState },
   ): FindingState {
     const others = this.#bySubject.get(subjectKey(now.rule.id, now.subject));
-    if (others === undefined) return now.reached;
+    // Of the network as a whole several things may be said at a time.
+    if (others === undefined || now.subject.cidr === '') return now.reached;
     const isWorse = severities.indexOf(now.severity) > others.rank;
     const isKnown = this.#open.has(key) || this.#raised.has(key);
     if (others.count === 1 && isKnown) return now.reached;

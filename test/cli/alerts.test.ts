@@ -70,3 +70,56 @@ describe.each(rules.rules.map((rule) => [rule.meta.id, rule] as const))('%s', (i
     expect(decisions.filter(({ cidr }) => untouchable.test(cidr))).toEqual([]);
   });
 });
+
+describe('labels and codes', () => {
+  const ad = (subject: string) =>
+    [
+      'S: 220 mx.example.net ESMTP',
+      'C: EHLO mail.news.example',
+      'S: 250 mx.example.net',
+      'C: MAIL FROM:<a@news.example>',
+      'S: 250 ok',
+      'C: RCPT TO:<user@example.net>',
+      'S: 250 ok',
+      'C: DATA',
+      'S: 354 go',
+      `C: Subject: ${subject}`,
+      'C:',
+      'C: x',
+      'C: .',
+      'S: 250 ok',
+      'C: QUIT',
+      'S: 221 bye',
+    ].join('\n');
+  const advertiser = '203.0.113.227';
+  const other = '203.0.113.226';
+  const customer = '203.0.113.9';
+  it.each([
+    ['of its holder', advertiser, '[QC ABC1] x', ''],
+    ['of its holder, and no code', advertiser, '[ADV] x', ''],
+    ['missing', advertiser, 'x', 'missing'],
+    ['missing, of who declared nothing', other, 'x', ''],
+    ['of who declared nothing', other, '[QC] x', ''],
+    ['of a customer who is no server', customer, '[QC BAD1] x', 'withdrawn-code'],
+    ['withdrawn', advertiser, '[QC BAD1] x', 'withdrawn-code'],
+    ['expired', other, '[QC OLD1] x', 'expired-code'],
+    ['unknown', other, '[QC XXX1] x', 'unknown-code'],
+    ['of another service', other, '[SMS2] x', 'wrong-service'],
+    ["somebody else's", other, '[QC ABC1] x', 'foreign-source'],
+    ['two, of which one is withdrawn', other, '[QC OLD1, BAD1] x', 'withdrawn-code'],
+  ] as const)('%s', (_, from, subject, fault) => {
+    const talk = { repeat: 1, every: 1, wait: 0, from, to: '198.51.100.1', port: 25 };
+    const says = ad(subject);
+    const { alerts } = told({ name: '', talks: [{ ...talk, says }], expect: { fires: true } });
+    const labels = alerts.filter(({ rule }) => rule.id === 'core.label');
+    expect(labels.map(({ evidence }) => evidence['faults'])).toEqual(fault === '' ? [] : [fault]);
+    const isGrave = fault === 'withdrawn-code';
+    for (const label of labels) {
+      expect([label.proof, label.severity]).toEqual(
+        isGrave ? ['confirmed', 'high'] : ['suspected', 'low'],
+      );
+      // What the label stood in is nobody's business.
+      expect(JSON.stringify(label)).not.toMatch(/QC|user@|Subject/);
+    }
+  });
+});

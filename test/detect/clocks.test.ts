@@ -122,20 +122,33 @@ it('a code that ends: to be extended, then over, and nothing once it is withdraw
   const code = (withdrawn: string) => `ABC1,News,2022-06-01,,${withdrawn},203.0.113.9/32`;
   const days = new Days(await registerOf([], [code('')]));
   expect(days.at('2025-04-01').said()).toEqual([]);
-  expect(days.at('2025-05-20').said()[0]).toMatch(/^fires \w+ 203\.0\.113\.9\/32 extension-due$/);
-  expect(days.at('2025-06-03').said().at(-1)).toMatch(/medium 203\.0\.113\.9\/32 code-expired$/);
+  expect(days.at('2025-05-20').said()[0]).toMatch(/^fires \w+ {2}extension-due$/);
+  expect(days.at('2025-06-03').said().at(-1)).toMatch(/medium {2}code-expired$/);
   const withdrawn = await registerOf([], [code('2025-06-05')]);
   days.detectors.replaceRegister(withdrawn, profiles);
   expect(days.at('2025-06-06').said()[0]).toMatch(/^clears/);
 });
 
-it('a code of a holder without known addresses is told of the network as a whole', async () => {
-  const days = new Days(await registerOf([], ['ABC1,News,2022-06-01,,,']));
-  days.at('2025-06-03');
-  expect(days.recorder.findings[0]).toMatchObject({
-    subject: { cidr: '' },
-    evidence: { code: 'ABC1', register: 'codes', line: 2 },
-  });
+it('each code is told of, as a matter of the network, and ends for itself', async () => {
+  const codes = ['ABC1,News,2022-06-01,,,203.0.113.9/32', 'DEF1,News,2022-06-01,,,203.0.113.9/32'];
+  const days = new Days(await registerOf([], codes)).at('2025-06-03');
+  expect(days.recorder.findings.splice(0)).toMatchObject([
+    {
+      state: 'fires',
+      subject: { cidr: '' },
+      evidence: { code: 'ABC1', register: 'codes', line: 2 },
+    },
+    {
+      state: 'fires',
+      subject: { cidr: '' },
+      evidence: { code: 'DEF1', words: 'code DEF1: valid until 2025-06-01' },
+    },
+  ]);
+  days.detectors.replaceRegister(await registerOf([], codes.slice(1)), profiles);
+  days.at('2025-06-04');
+  const over = days.recorder.findings.filter(({ state }) => state === 'clears');
+  expect(over.map(({ evidence }) => evidence['code'])).toEqual(['ABC1']);
+  expect(days.detectors.open).toBe(1);
 });
 
 it('mail before a start and its missing filing are one alert', async () => {
