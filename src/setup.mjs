@@ -110,6 +110,7 @@ Where to look next
   npx mailweir replay FILE             a capture of your own (pcap, pcapng, also gzip or zstd)
   npx mailweir replay FILE --config F  the same, and who is to be judged
   npx mailweir replay FILE --ports any when its mail is not on ports 25, 465, 587 and 2525
+  README.md, "The console"             the same as a page that moves, in a browser
   npx mailweir --help                  what else there is
   src/README.md                        how it works, folder by folder`);
   return 0;

@@ -88,7 +88,7 @@ function content(source: Source, desk: Desk): HTMLElement[] {
       {},
       h('h2', {}, 'What was found'),
       findings.length === 0
-        ? nothing('No rule spoke of it since the daemon started.')
+        ? nothing('No rule spoke of it lately.')
         : h(
             'ul',
             { class: 'rows' },

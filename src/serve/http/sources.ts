@@ -26,9 +26,9 @@ export type Talk = (typeof talks)[number];
 
 /** Ended entries that are looked through, the latest first, and shown. */
 const endedLook = 5000;
-const endedShown = 20;
+const endedShown = 10;
 const entriesShown = 50;
-const findingsShown = 50;
+const findingsShown = 15;
 
 const aboutQuery = Type.Object({ cidr: Type.String({ minLength: 2, maxLength: 50 }) });
 const topQuery = Type.Object({
