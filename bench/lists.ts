@@ -29,6 +29,8 @@ const clients = 8;
 const { values } = parseArgs({
   options: {
     entries: { type: 'string', default: '1000000' },
+    // As many on the disk as in memory, unless it is said.
+    kept: { type: 'string' },
     pulled: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
@@ -82,7 +84,7 @@ function pressOf(snapshot: Snapshot): Press {
 
 async function measure(): Promise<void> {
   const printed = await printing();
-  const kept = await durable(Number(values.entries));
+  const kept = await durable(Number(values.kept ?? values.entries));
   const pulled = await pulling();
   const text = `${printed}\n${kept}\n${pulled}`;
   console.log(text);
