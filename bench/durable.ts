@@ -112,7 +112,6 @@ function listIn(directory: string): BlockList {
     verdicts: { released: () => {}, demoted: () => {} },
     trouble: (message) => console.error(message),
   });
-  list.tick(began);
   return list;
 }
 
@@ -127,10 +126,8 @@ export async function prepare(directory: string, count: number, zone: string): P
 
 async function prepareHere(directory: string, count: number, zone: string): Promise<void> {
   const list = listIn(directory);
-  for (let at = 0; at < count; at += together) {
-    for (let each = at; each < at + together; each++) list.decision(decisionOf(each));
-    await list.idle();
-  }
+  const clock = new Clock(list);
+  while (list.count < count) await addSome(list, clock);
   const order = { format: 'rbldnsd', action: 'all', family: 'ipv4', page: 1 } as const;
   const { body } = print(list.snapshot(), order, {});
   writeFileSync(zone, body);
@@ -143,13 +140,40 @@ export function addressOf(number: number): string {
   return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join('.');
 }
 
+/** The time of a list that grows as fast as a list may, and no faster (`src/block/growth.ts`). */
+class Clock {
+  readonly #list: BlockList;
+  #base = 0;
+  now = began - 12 * hour;
+
+  constructor(list: BlockList) {
+    this.#list = list;
+  }
+
+  /** The next ones come; ten minutes later where these are too many for now. */
+  next(): void {
+    const { count } = this.#list;
+    if (count + together <= Math.max(this.#base * 2, this.#base + 1000)) return;
+    this.#base = count;
+    this.now += 601e6;
+    this.#list.tick(this.now);
+  }
+}
+
+async function addSome(list: BlockList, clock: Clock): Promise<void> {
+  clock.next();
+  const from = list.count;
+  for (let at = from; at < from + together; at++) list.decision(decisionOf(at, clock.now));
+  await list.idle();
+}
+
 /** Adds as many as are asked for, then more and more, and says how many are there. */
 async function fill(directory: string, count: number): Promise<void> {
   const list = listIn(directory);
+  const clock = new Clock(list);
   const from = performance.now();
-  for (let at = 0; ; at += together) {
-    for (let each = at; each < at + together; each++) list.decision(decisionOf(each));
-    await list.idle();
+  for (;;) {
+    await addSome(list, clock);
     if (list.count < count) continue;
     const seconds = (performance.now() - from) / 1000;
     if (list.count === count) console.log(JSON.stringify({ perSecond: count / seconds }));
@@ -161,6 +185,7 @@ async function open(directory: string): Promise<void> {
   const from = performance.now();
   const list = listIn(directory);
   const open_ms = performance.now() - from;
+  if (list.heldFrom !== null) throw new Error('some of the list is held back');
   const { count } = list;
   const opened_kib = ownMemory_kib();
   const press = new Press({ list, publisher: {}, trouble: (message) => console.error(message) });
@@ -207,16 +232,16 @@ function ownMemory_kib(): number {
 }
 
 /** A decision about the host of a number, as policy makes it, with three samples. */
-function decisionOf(number: number): Decision {
+function decisionOf(number: number, now: number): Decision {
   const cidr = `${addressOf(number)}/32`;
-  const created = began + number;
+  const created = now + (number % together);
   return {
     id: `bl_${createHash('sha256').update(cidr).digest('hex').slice(0, 20)}`,
     ...{ cidr, subject: cidr, action: 'block', state: 'added', mode: 'enforce', level: 1 },
     scope: { proto: 'tcp', dport: [25], direction: 'out' },
     rule: { id: 'core.rcpt-failure-sprt', version: '1.0.0', sha256: 'a'.repeat(64) },
     title: 'Source keeps offering recipients that destinations refuse',
-    ...{ time: created, created, until: created + 24 * hour },
+    ...{ time: created, created, until: began + 24 * hour },
     ...{ firstSeen: created - hour, lastSeen: created, profile: 'cn-2006' },
     legal: ['CN-38/2006 art.12(2)'],
     ...{ severity: 'high', confidence: 0.995, role: 'customer-dynamic', cgnat: 1 },
