@@ -3,7 +3,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { shippedRules } from '../../src/cli/rule-tests.js';
+import { shippedRules } from '../../src/cli/rule-folder.js';
 
 /** What is taken out, and how. Each edit must find something to change. */
 export const ablations: Readonly<Record<string, (text: string) => string>> = {

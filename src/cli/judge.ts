@@ -13,7 +13,7 @@ import type { RuleSet } from '../detect/rule-file.js';
 import type { JudgeStats } from '../output/stats.js';
 import { loadRegister } from '../register/load.js';
 import type { Register } from '../register/register.js';
-import { loadRules, shippedRules } from './rule-tests.js';
+import { loadRules, shippedRules } from './rule-folder.js';
 
 /** What a judge goes by: read whole, or not at all. */
 export interface Law {

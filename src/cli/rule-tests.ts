@@ -1,65 +1,20 @@
-// Runs the tests that rules carry, and reads the files of a rule set. Each test is its own world:
+// Runs the tests that rules carry. Each test is its own world:
 // the network of rules/test, one rule, the dialogues of the test through the whole engine.
 
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config.js';
 import { Detectors } from '../detect/detectors.js';
 import type { Finding } from '../detect/finding.js';
-import {
-  type RuleDefinition,
-  RuleError,
-  type RuleSet,
-  type RuleSource,
-  readRules,
-} from '../detect/rule-file.js';
+import type { RuleDefinition, RuleSet } from '../detect/rule-file.js';
 import type { RuleTest } from '../detect/rule-shape.js';
 import { Engine } from '../engine.js';
 import { loadRegister } from '../register/load.js';
 import type { Register } from '../register/register.js';
+import { shippedRules } from './rule-folder.js';
 import { framesOf } from './rule-talks.js';
 
-/** The rules that come with the program. */
-export const shippedRules = folderAbove('rules');
-const filesMax = 1000;
 /** Subjects that a test may have. */
 const testSubjects = 8192;
-
-/** The folder beside package.json, from the compiled program or from its sources. */
-function folderAbove(name: string): string {
-  const above = ['../..', '../../..'].map((up) => join(import.meta.dirname, up));
-  return join(above.find((folder) => existsSync(join(folder, 'package.json'))) ?? '.', name);
-}
-
-/** Reads every .yaml file of a folder, in the order of their names. Throws a `RuleError`. */
-export function loadRules(folder: string): RuleSet {
-  let names: string[];
-  try {
-    names = readdirSync(folder)
-      .filter((name) => /\.ya?ml$/.test(name))
-      .sort();
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new RuleError(`${folder}: cannot read the folder of rules (${code}); check the path`);
-  }
-  if (names.length === 0) throw new RuleError(`${folder}: no .yaml file; a rule set needs one`);
-  if (names.length > filesMax) throw new RuleError(`${folder}: more than ${filesMax} rule files`);
-  const sources = names.map((name): RuleSource => {
-    const path = join(folder, name);
-    try {
-      return { path, text: readFileSync(path, 'utf8') };
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? String(error);
-      throw new RuleError(`${path}: cannot read the rules (${code}); check the file`);
-    }
-  });
-  return readRules(sources, sha256);
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
 
 /** How a test went; `problem` is empty when it went as expected. */
 export interface TestResult {

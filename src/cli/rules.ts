@@ -10,7 +10,8 @@ import { counted } from '../output/text.js';
 import { loadRegister } from '../register/load.js';
 import { RegisterError } from '../register/mistakes.js';
 import { CommandError, Exit } from './fail.js';
-import { loadRules, runRuleTests, shippedRules, testNetwork } from './rule-tests.js';
+import { loadRules, shippedRules } from './rule-folder.js';
+import { runRuleTests, testNetwork } from './rule-tests.js';
 import { settings } from './words.js';
 
 export interface RulesOptions {

@@ -17,7 +17,7 @@ import { cut, dayMix, tuningSpread } from '../../bench/world/mixes.js';
 import { hour } from '../../bench/world/source.js';
 import { talkOf } from '../../bench/world/talk.js';
 import { makeWorld } from '../../bench/world/world.js';
-import { loadRules, shippedRules } from '../../src/cli/rule-tests.js';
+import { loadRules, shippedRules } from '../../src/cli/rule-folder.js';
 
 // Whole worlds through the whole program: seconds alone, more on a busy machine.
 vi.setConfig({ testTimeout: 90_000 });

@@ -4,7 +4,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRules, runRuleTests, shippedRules, testNetwork } from '../../src/cli/rule-tests.js';
+import { loadRules, shippedRules } from '../../src/cli/rule-folder.js';
+import { runRuleTests, testNetwork } from '../../src/cli/rule-tests.js';
 import { signatureId } from '../../src/decide/signatures.js';
 import { fields, streams } from '../../src/detect/fields.js';
 import type { Action } from '../../src/detect/finding.js';

@@ -2,7 +2,8 @@
 // author says. A rule without a firing and a silent test is refused when it is read.
 
 import { describe, expect, it } from 'vitest';
-import { loadRules, runRuleTests, shippedRules, testNetwork } from '../../src/cli/rule-tests.js';
+import { loadRules, shippedRules } from '../../src/cli/rule-folder.js';
+import { runRuleTests, testNetwork } from '../../src/cli/rule-tests.js';
 import { Detectors, detectorDefaults } from '../../src/detect/detectors.js';
 
 const set = loadRules(shippedRules);

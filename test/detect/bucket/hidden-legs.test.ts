@@ -4,7 +4,8 @@
 import { expect, it } from 'vitest';
 import { RowEncoder } from '../../../bench/generate/rows.js';
 import { Outcome, Protocol, StartTls } from '../../../src/batch/row.js';
-import { loadRules, shippedRules, testNetwork } from '../../../src/cli/rule-tests.js';
+import { loadRules, shippedRules } from '../../../src/cli/rule-folder.js';
+import { testNetwork } from '../../../src/cli/rule-tests.js';
 import { Detectors, detectorDefaults } from '../../../src/detect/detectors.js';
 import { ReplyClass } from '../../../src/smtp/reply-class.js';
 import { FindingRecorder } from '../../helper/findings.js';
