@@ -1,4 +1,4 @@
-// A process that judges rows and says what it cost: processor time for each transaction, memory, and
+// A process that judges rows and says what it cost: processor time for each transaction, memory,
 // what the tables of subjects hold. `node judged-rows.js SOURCES`; `bench/report.ts` reads what it
 // prints. The kernel counts the time, so other work on the machine is not in it, though the caches
 // are shared.

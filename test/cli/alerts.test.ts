@@ -4,8 +4,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { Judge } from '../../src/cli/judge.js';
+import { loadRules, shippedRules } from '../../src/cli/rule-folder.js';
 import { framesOf } from '../../src/cli/rule-talks.js';
-import { loadRules, shippedRules, testNetwork } from '../../src/cli/rule-tests.js';
+import { testNetwork } from '../../src/cli/rule-tests.js';
 import type { Config } from '../../src/config.js';
 import type { Alert, Decision } from '../../src/decide/decision.js';
 import { category, signatureId } from '../../src/decide/signatures.js';
