@@ -350,28 +350,26 @@ interface Heard {
 
 /** The verdicts about every source of one hour, judged from rows and from packets. */
 export function waysText(seed: number, rows: Heard, packets: Heard): string {
-  const [one, other] = [rows, packets].map(({ ledger }) =>
-    ledger.said().map(({ alerts, ...rest }) => ({ alerts, rest: JSON.stringify(rest) })),
-  );
-  const acts = ({ ledger }: Heard) =>
-    JSON.stringify(
-      ledger.said().map(({ address, listed, by, blocked }) => [address, listed, by, blocked]),
-    );
-  const alone = one!.flatMap(({ alerts, rest }) => {
-    const twin = other!.find((two) => two.rest === rest)?.alerts ?? [];
-    const only = [
-      ...alerts.filter((rule) => !twin.includes(rule)),
-      ...twin.filter((rule) => !alerts.includes(rule)),
-    ];
-    return only.length === 0 ? [] : [only.join(' and ')];
-  });
-  const listed = rows.ledger.said().filter((said) => said.listed).length;
-  const same = acts(rows) === acts(packets) ? 'the same' : 'not the same';
+  const [one, other] = [rows, packets].map(({ ledger }) => ledger.said());
+  const acts = (all: typeof one) =>
+    JSON.stringify(all!.filter(({ listed }) => listed).map(({ alerts: _, ...rest }) => rest));
+  const rules = (all: typeof one, address: string) =>
+    all!.find((said) => said.address === address)?.alerts ?? [];
+  const alone = new Map<string, number>();
+  for (const address of new Set([...one!, ...other!].map((said) => said.address))) {
+    const [first, second] = [rules(one, address), rules(other, address)];
+    for (const rule of [...first, ...second]) {
+      if (first.includes(rule) && second.includes(rule)) continue;
+      alone.set(rule, (alone.get(rule) ?? 0) + 1);
+    }
+  }
+  const differ = [...alone].map(([rule, count]) => `${rule} of ${count}`).join(', ') || 'none';
+  const listed = one!.filter((said) => said.listed).length;
   return [
     `- Seed ${seed}: ${rows.talks.toLocaleString('en-US')} sessions; sources with any verdict`,
-    `${one!.length} and ${other!.length}, limited or blocked ${listed}; limits and blocks, their`,
-    `sources and their rules: ${same}; sources of which`,
-    `one rule more or less spoke: ${alone.length === 0 ? 'none' : alone.join('; ')}.`,
+    `${one!.length} and ${other!.length}; limited or blocked ${listed}, with rules and proofs`,
+    `${acts(one) === acts(other) ? 'the same' : 'NOT THE SAME'}; alerts that one way alone gave,`,
+    `by rule and sources: ${differ}.`,
   ].join(' ');
 }
 
