@@ -78,7 +78,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     alert: 'MailweirInterfaceDown',
-    expr: q`${'mailweir_worker_interfaces_down'} > 0`,
+    expr: q`${'mailweir_capture_interfaces_down'} > 0`,
     for: '2m',
     severity: 'critical',
     summary: 'An interface that the sensor listens on is down.',

@@ -83,6 +83,7 @@ export function statsOf(workers: readonly Float64Array[], uptime_ms: number): St
     ring_fill: Math.max(0, ...workers.map((figures) => figures[Figure.ringFill]!)),
     ring_full: sum[Figure.ringFull]!,
     unsteered: sum[Figure.unsteered]!,
+    interfaces_down: sum[Figure.interfacesDown]!,
     ...(workers.length > 1 ? { workers: workers.map(workerStats) } : {}),
     decode: occurred(sum, Figure.decode, decodeCounterNames),
     uptime_ms,

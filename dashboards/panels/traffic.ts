@@ -98,9 +98,10 @@ export const workerTrouble = graph({
 
 export const interfacesDown = figure({
   title: 'Interfaces down',
-  description: 'Interfaces of any worker that are down. Only known where there are several.',
+  description:
+    'Interfaces that the sensor listens on and that are down. What they carry is not seen.',
   unit: 'short',
-  queries: [['down', sum('mailweir_worker_interfaces_down')]],
+  queries: [['down', sum('mailweir_capture_interfaces_down')]],
   bad: 1,
 });
 

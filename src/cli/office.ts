@@ -151,7 +151,7 @@ export class Office implements RowSink, AlertSink, DecisionSink {
       ...this.#figures(stats),
       ...publication?.figures(),
       ...(lookup !== undefined && { answers: answersOf(lookup) }),
-      ...this.#tally.figures(this.#time),
+      ...this.#tally.figures(this.#time, this.#judge.policy.open),
     };
   }
 

@@ -63,10 +63,9 @@ const capture = {
     'Packets that the kernel dropped, by worker.',
     'worker',
   ),
-  mailweir_worker_interfaces_down: gauge(
-    'workers.*.interfaces_down',
-    'Interfaces that are down, by worker.',
-    'worker',
+  mailweir_capture_interfaces_down: gauge(
+    'interfaces_down',
+    'Interfaces that are down, each counted for each worker that listens on it.',
   ),
 } satisfies Record<string, Metric>;
 
@@ -193,8 +192,8 @@ const judgement = {
     '1 while the circuit breaker is open and no new block is published.',
   ),
   mailweir_decide_entries: gauge(
-    'verdicts.open.*.*',
-    'Decisions in force since the start, by action and mode; what only observes is not published.',
+    'open.*.*',
+    'Decisions in force by action and mode; what only observes is not published.',
     'action',
     'mode',
   ),

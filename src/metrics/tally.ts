@@ -6,7 +6,7 @@ import type { ProfileName } from '../register/profile.js';
 import type { Register } from '../register/register.js';
 import { type ClockFigures, Clocks } from './clocks.js';
 import { type MailFigures, MailTally } from './mail.js';
-import { type VerdictFigures, VerdictTally } from './verdicts.js';
+import { openFigures, type VerdictFigures, VerdictTally } from './verdicts.js';
 
 /** What a tally goes by; another one from the next row on. */
 export interface Basis {
@@ -17,6 +17,7 @@ export interface Basis {
 export interface TallyFigures {
   readonly mail: MailFigures;
   readonly verdicts: VerdictFigures;
+  readonly open: ReturnType<typeof openFigures>;
   readonly register: ClockFigures;
 }
 
@@ -46,12 +47,13 @@ export class Tally implements AlertSink, DecisionSink {
     this.#verdicts.decision(decision);
   }
 
-  /** As of a time of the wall or of the packets, microseconds. */
-  figures(time: number): TallyFigures {
+  /** As of a time of the wall or of the packets, microseconds, with the decisions in force. */
+  figures(time: number, open: readonly Decision[]): TallyFigures {
     const { register, config } = this.#basis;
     return {
       mail: this.#mail.figures(register),
       verdicts: this.#verdicts.figures,
+      open: openFigures(open),
       register: this.#clocks.figures(register, config.profiles, time),
     };
   }

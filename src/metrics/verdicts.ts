@@ -17,10 +17,10 @@ type Counts = Record<string, number>;
 class Pairs {
   readonly #rows = new Map<string, Map<string, number>>();
 
-  add(first: string, second: string, by = 1): void {
+  add(first: string, second: string): void {
     const row = placeIn(this.#rows, first, () => new Map<string, number>());
     const word = row.has(second) || row.size < wordsMax ? second : others;
-    row.set(word, (row.get(word) ?? 0) + by);
+    row.set(word, (row.get(word) ?? 0) + 1);
   }
 
   get figures(): Record<string, Counts> {
@@ -43,8 +43,6 @@ export interface VerdictFigures {
   /** New entries by rule and action, and every change by action, role and state. */
   readonly rules: Record<string, Counts>;
   readonly decisions: Record<string, Record<string, Counts>>;
-  /** Entries in force by action and mode: what only observes is not published. */
-  readonly open: Record<string, Counts>;
   /** From the first finding about a source to its limit or block, seconds of packet time. */
   readonly time_to_decision: HistogramFigures;
 }
@@ -53,22 +51,17 @@ export class VerdictTally implements AlertSink, DecisionSink {
   readonly #alerts = new Pairs();
   readonly #rules = new Pairs();
   readonly #decisions = new Map<string, Pairs>();
-  readonly #open = new Pairs();
   readonly #timeToDecision = new Histogram(decisionBounds_s);
 
   alert({ rule, severity }: Alert): void {
     this.#alerts.add(rule.id, severity);
   }
 
-  decision({ action, role, state, rule, mode, created, firstSeen }: Decision): void {
+  decision({ action, role, state, rule, created, firstSeen }: Decision): void {
     placeIn(this.#decisions, action, () => new Pairs()).add(role, state);
-    if (state === 'added') {
-      this.#rules.add(rule.id, action);
-      this.#open.add(action, mode);
-      this.#timeToDecision.observe((created - firstSeen) / second);
-    } else if (state !== 'extended') {
-      this.#open.add(action, mode, -1);
-    }
+    if (state !== 'added') return;
+    this.#rules.add(rule.id, action);
+    this.#timeToDecision.observe((created - firstSeen) / second);
   }
 
   get figures(): VerdictFigures {
@@ -78,8 +71,20 @@ export class VerdictTally implements AlertSink, DecisionSink {
       decisions: Object.fromEntries(
         [...this.#decisions].map(([action, pairs]) => [action, pairs.figures]),
       ),
-      open: this.#open.figures,
       time_to_decision: this.#timeToDecision.figures,
     };
   }
+}
+
+/** Entries in force by action and mode: what only observes is not published. */
+export function openFigures(open: readonly Decision[]): Record<string, Counts> {
+  const counts: Record<string, Counts> = {
+    limit: { observe: 0, limit: 0, enforce: 0 },
+    block: { observe: 0, enforce: 0 },
+  };
+  for (const { action, mode } of open) {
+    const row = counts[action];
+    if (row !== undefined) row[mode] = (row[mode] ?? 0) + 1;
+  }
+  return counts;
 }

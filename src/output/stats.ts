@@ -67,6 +67,8 @@ export interface Stats {
   readonly ring_full: number;
   /** Frames of a shared interface whose addresses could not be seen; worker 0 has them. */
   readonly unsteered: number;
+  /** Interfaces that are down, each counted for each worker that listens on it. */
+  readonly interfaces_down: number;
   /** The main figures of each packet worker, where there is more than one. */
   readonly workers?: readonly WorkerStats[];
   /** Facts of decoding beside the one reason, such as wrong checksums, those that occurred. */

@@ -39,7 +39,7 @@ const holds = (name: string): [Series, Series] => [{ [name]: '1x100' }, { [name]
 const cases: Record<string, readonly [Series, Series]> = {
   MailweirDown: [{ [up]: '0x100' }, { [up]: '0x80 1x20', 'up{job="other"}': '0x100' }],
   MailweirBlind: [{ [packets]: '7x100' }, { [packets]: '0+1x100' }],
-  MailweirInterfaceDown: holds('mailweir_worker_interfaces_down'),
+  MailweirInterfaceDown: holds('mailweir_capture_interfaces_down'),
   MailweirNoMail: [
     { [packets]: '0+60x100', [sessions]: '5x100' },
     { [packets]: '0+60x100', [sessions]: '0+1x100' },

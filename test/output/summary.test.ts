@@ -42,6 +42,7 @@ const nothing: Stats = {
   ring_fill: 0,
   ring_full: 0,
   unsteered: 0,
+  interfaces_down: 0,
   out_of_window: 0,
   exhausted: 0,
   uptime_ms: 0,
