@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pino } from 'pino';
+import { Outcome } from '../src/batch/row.js';
 import { Enforcement } from '../src/cli/enforcement.js';
 import { lawOf } from '../src/cli/judge.js';
 import { Listing } from '../src/cli/listing.js';
@@ -20,16 +21,19 @@ import { ReplyClass } from '../src/smtp/reply-class.js';
 import { RowEncoder } from './generate/rows.js';
 import { median } from './measure.js';
 
-/** Every so manyth source names recipients that do not exist, so many. */
+/** Every so manyth source guesses recipients, each at another server, so many times. */
 const guessers = 500;
-const guesses = 12;
+const guesses = 40;
 /** Microseconds between two sources: a million of them in a quarter of an hour. */
 const apart = 900;
 const began = 1_700_000_000e6;
 const scrapes = 31;
 
 /** Addresses of an own /8, spread so that neighbours in time are none in the plan. */
-const addressOf = (index: number) => 0x0a000000 | (Math.imul(index, 0x9e3779b1) >>> 8) | 0;
+const clientOf = (index: number) => [
+  ...[0, 0, 0xffff],
+  0x0a000000 | (Math.imul(index, 0x9e3779b1) >>> 8),
+];
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -66,7 +70,7 @@ serve: { http: "127.0.0.1:${port}" }
     const enforcement = new Enforcement(law.config, listing.list, { log, hand: null });
     const publication = await Publication.open(law.config, listing.list, {
       log,
-      seen: (id) => enforcement.seen(id),
+      seen: enforcement,
       figures: () => ({ ...this.#office?.figures(statsOf([this.#figures], 1000)) }),
     });
     const nothing = () => {};
@@ -91,16 +95,9 @@ serve: { http: "127.0.0.1:${port}" }
     for (; this.#sources < sources; this.#sources++) {
       const index = this.#sources;
       const time = began + index * apart;
-      const client = [0, 0, 0xffff, addressOf(index)];
-      const isGuesser = index % guessers === 0;
-      const reply = isGuesser
-        ? { address: 'a@example.org', code: 550, class: ReplyClass.unknownUser }
-        : { address: 'a@example.org', code: 250, class: ReplyClass.ok };
-      const rcpts = Array.from({ length: isGuesser ? guesses : 1 }, () => reply);
-      const flow = [1, index];
-      const base = { client, flow, started: time, time, last: time };
-      encoder.transaction({ ...base, rcpts });
-      encoder.session({ ...base, rcptOffered: rcpts.length });
+      const turns = index % guessers === 0 ? guesses : 0;
+      for (let turn = 0; turn < turns; turn++) this.#guess(index, turn);
+      if (turns === 0) this.#mail(index);
       if (encoder.length < 500_000) continue;
       office.rows(encoder.area, encoder.length);
       encoder.clear();
@@ -110,13 +107,44 @@ serve: { http: "127.0.0.1:${port}" }
     encoder.clear();
   }
 
+  #mail(index: number): void {
+    const time = began + index * apart;
+    const base = { client: clientOf(index), flow: [1, index], started: time, time, last: time };
+    this.#encoder.transaction(base).session(base);
+  }
+
+  /** A recipient that does not exist, at another server each time. */
+  #guess(index: number, turn: number): void {
+    const time = began + index * apart + turn;
+    const base = {
+      client: clientOf(index),
+      server: [0, 0, 0xffff, (0xc6336400 + turn) | 0],
+      flow: [2 + turn, index],
+      started: time,
+      time,
+      last: time,
+    };
+    const rcpt = { address: 'x@example.org', code: 550, class: ReplyClass.unknownUser };
+    const hash = [index, turn, 7, 7];
+    const outcome = Outcome.rejected;
+    this.#encoder.transaction({
+      ...base,
+      outcome,
+      dataCode: 0,
+      finalCode: 0,
+      rcpts: [{ ...rcpt, hash }],
+    });
+    const rcptOutcomes = [0, 0, 1, 0, 0, 0, 0, 0];
+    this.#encoder.session({ ...base, accepted: 0, rcptOffered: 1, rcptRefused: 1, rcptOutcomes });
+  }
+
   /** Series of a scrape, its bytes, and the median of its milliseconds by HTTP. */
   async measure(): Promise<object> {
     const times: number[] = [];
     let text = '';
     for (let scrape = 0; scrape < scrapes; scrape++) {
       const start = performance.now();
-      text = await (await fetch(this.#url)).text();
+      text = await (await fetch(this.#url, { headers: { connection: 'close' } })).text();
       times.push(performance.now() - start);
     }
     const value = (name: string) =>

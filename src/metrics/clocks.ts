@@ -3,6 +3,7 @@
 // console.
 
 import { clockItems } from '../register/clock.js';
+import type { CodeEntry } from '../register/code.js';
 import type { ProfileName } from '../register/profile.js';
 import type { Register } from '../register/register.js';
 
@@ -72,10 +73,7 @@ function count(register: Register, profiles: readonly ProfileName[], time: numbe
         servers.map(({ dates }) => dates.retires),
         time,
       ),
-      codes: ending(
-        codes.entries.map(({ expires, withdrawn }) => Math.min(expires, withdrawn)),
-        time,
-      ),
+      codes: ending(codes.entries.map(endOf), time),
       allow: ending(
         allow.map(({ until }) => until),
         time,
@@ -83,6 +81,11 @@ function count(register: Register, profiles: readonly ProfileName[], time: numbe
     },
     clocks,
   };
+}
+
+/** Whichever comes first; of a code that nobody withdraws there is no such time. */
+function endOf({ expires, withdrawn }: CodeEntry): number {
+  return withdrawn < expires ? withdrawn : expires;
 }
 
 /** How many of the ends lie ahead, and within each span. */
