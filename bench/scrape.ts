@@ -70,6 +70,7 @@ serve: { http: "127.0.0.1:${port}" }
     const enforcement = new Enforcement(law.config, listing.list, { log, hand: null });
     const publication = await Publication.open(law.config, listing.list, {
       log,
+      law,
       seen: enforcement,
       figures: () => ({ ...this.#office?.figures(statsOf([this.#figures], 1000)) }),
     });
