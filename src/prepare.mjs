@@ -51,6 +51,8 @@ function isOtherCommand(id, importer) {
  * asked; places of modules stay theirs.
  */
 function asOneScript(code, id) {
+  const other = /import\.meta\.(?!url)\w+/.exec(code);
+  if (other !== null) throw new Error(`${id}: the prepared code has no ${other[0]}`);
   const place = relative(modules, id).split(sep).join('/');
   return code
     .replaceAll(/\bload\('(?!iconv-lite')/g, "require('")

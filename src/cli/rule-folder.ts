@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RuleError, type RuleSet, type RuleSource, readRules } from '../detect/rule-file.js';
 
 /** The rules that come with the program. */
@@ -12,7 +13,7 @@ const filesMax = 1000;
 
 /** The folder beside package.json, from the compiled program or from its sources. */
 function folderAbove(name: string): string {
-  const above = ['../..', '../../..'].map((up) => join(import.meta.dirname, up));
+  const above = ['../..', '../../..'].map((up) => fileURLToPath(new URL(up, import.meta.url)));
   return join(above.find((folder) => existsSync(join(folder, 'package.json'))) ?? '.', name);
 }
 

@@ -222,9 +222,12 @@ describe('rows without packets', () => {
     const times = prompt.map(({ time }) => time);
     expect(times).toEqual([...times].sort((one, other) => one - other));
     expect(told.length).toBeGreaterThan(2000);
+    // Whether a line end is among the random bytes of those who speak no SMTP, only packets know too.
+    const isKnown = (row: Row, name: string) =>
+      !unknown.has(name) && !(name === 'dialect' && row.kind === 'session' && row.protocol === 4);
     const facts = (list: readonly Row[]) =>
       list
-        .map((row) => Object.entries(row).filter(([name]) => !unknown.has(name)))
+        .map((row) => Object.entries(row).filter(([name]) => isKnown(row, name)))
         .map((fields) => JSON.stringify(fields.sort()))
         .sort();
     expect(facts(told)).toEqual(facts(read));

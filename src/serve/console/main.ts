@@ -76,7 +76,11 @@ class Page implements Desk {
       event.preventDefault();
       this.#main.focus();
     });
-    addEventListener('hashchange', () => void this.#show(true));
+    addEventListener('hashchange', () => {
+      // A question belongs to the view that asked it.
+      for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+      void this.#show(true);
+    });
     setInterval(() => void this.#beat(), every_ms);
     document.addEventListener('visibilitychange', () => void this.#beat());
     await this.#show(false);
