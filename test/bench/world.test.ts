@@ -222,7 +222,7 @@ describe('rows without packets', () => {
     const times = prompt.map(({ time }) => time);
     expect(times).toEqual([...times].sort((one, other) => one - other));
     expect(told.length).toBeGreaterThan(2000);
-    // Whether a line end is among the random bytes of those who speak no SMTP, only packets know too.
+    // Nor whether a line ends among the random bytes of those who speak no SMTP.
     const isKnown = (row: Row, name: string) =>
       !unknown.has(name) && !(name === 'dialect' && row.kind === 'session' && row.protocol === 4);
     const facts = (list: readonly Row[]) =>
