@@ -31,9 +31,9 @@ describe('rules', () => {
     const { status, stdout } = mailweir(['rules', 'list']);
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /^core\.rcpt-failure-sprt +1\.\d+\.\d+ +sprt +high +enforce +limit or block/m,
+      /^core\.rcpt-failure-sprt +1\.\d+\.\d+ +sprt +low\.\.high +enforce +limit or block/m,
     );
-    expect(stdout).toMatch(/^22 rules$/m);
+    expect(stdout).toMatch(/^23 rules$/m);
   });
 
   it('test runs one rule by its id', () => {
@@ -68,7 +68,7 @@ describe('check', () => {
 
   it('has nothing to say of a good configuration', () => {
     const { status, stdout } = mailweir(['check', '--config', written('good.yaml', own)]);
-    expect(stdout).toMatch(/^rules \(shipped\): 22 rules, \d+ tests$/m);
+    expect(stdout).toMatch(/^rules \(shipped\): 23 rules, \d+ tests$/m);
     expect(stdout).toMatch(/^nothing was found$/m);
     expect(status).toBe(0);
   });
