@@ -10,31 +10,12 @@ import { Allowances } from '../../src/enforce/allowances.js';
 import type { Shut } from '../../src/enforce/nftables.js';
 import { Sightings } from '../../src/enforce/sightings.js';
 import type { TapSide } from '../../src/enforce/tally.js';
-import { areasOf } from '../helper/facts.js';
+import { acceptedMail, areasOf } from '../helper/facts.js';
 
 const start = 1_700_000_000_000_000;
 const second = 1e6;
 const client = '203.0.113.9';
 const id = 'bl_00000000000000000001';
-
-const mail = `
-  S: 220 mx.example.net ESMTP
-  C: EHLO home
-  S: 250 mx.example.net
-  C: MAIL FROM:<a@example.org>
-  S: 250 ok
-  C: RCPT TO:<b@example.net>
-  S: 250 ok
-  C: DATA
-  S: 354 go
-  C: Subject: x
-  C:
-  C: x
-  C: .
-  S: 250 ok
-  C: QUIT
-  S: 221 bye
-`;
 
 function entry(action: 'block' | 'limit', change: Partial<ListedEntry> = {}): ListedEntry {
   const scope = { proto: 'tcp', dport: [25], direction: 'out' } as const;
@@ -66,7 +47,7 @@ function listOf(one: ListedEntry) {
 
 let port = 40_000;
 /** A whole conversation that begins `at` seconds after publishing. */
-function conversation(at: number, text = mail, from = client): readonly Frame[] {
+function conversation(at: number, text = acceptedMail, from = client): readonly Frame[] {
   port += 1;
   return dialogue(text, { client: from, clientPort: port, start: start + at * second }).frames;
 }
@@ -104,7 +85,7 @@ describe('what the wire shows of an entry', () => {
     ['mail', 'unknown', [conversation(5)], 'leaking'],
     ['attempts in vain, which prove nothing there', 'upstream', trials, 'quiet'],
     ['mail that began before the entry', 'customer', [conversation(-5)], 'unseen'],
-    ['mail of a neighbour', 'customer', [conversation(5, mail, '203.0.113.10')], 'unseen'],
+    ['mail of a neighbour', 'customer', [conversation(5, acceptedMail, '203.0.113.10')], 'unseen'],
   ] as const)('%s, %s side', (_, side, frames, state) => {
     const sight = seen(block, side, frames);
     expect(sight.state).toBe(state);
@@ -215,8 +196,14 @@ describe('messages of a limited source', () => {
   });
 
   it('cost what they have recipients that were taken', () => {
-    const two = mail.replace('C: DATA', 'C: RCPT TO:<c@example.net>\n  S: 250 ok\n  C: DATA');
-    const bad = mail.replace('C: DATA', 'C: RCPT TO:<c@example.net>\n  S: 550 no\n  C: DATA');
+    const two = acceptedMail.replace(
+      'C: DATA',
+      'C: RCPT TO:<c@example.net>\n  S: 250 ok\n  C: DATA',
+    );
+    const bad = acceptedMail.replace(
+      'C: DATA',
+      'C: RCPT TO:<c@example.net>\n  S: 550 no\n  C: DATA',
+    );
     expect(shut(entry('limit'), [conversation(1, two)])).toEqual([2 * interval]);
     expect(shut(entry('limit'), [conversation(1, bad)])).toEqual([interval]);
   });

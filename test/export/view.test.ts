@@ -23,6 +23,14 @@ function cidrOf(start: number, bits: number, isFour: boolean): string {
   return isFour ? `198.51.100.${network}/${bits}` : `2001:db8::${network.toString(16)}/${bits}`;
 }
 
+/** Entries of both families, nested at random. */
+const lists = fc
+  .tuple(fc.array(four, { maxLength: 12 }), fc.array(six, { maxLength: 6 }))
+  .map(([fours, sixes]): Given[] => [
+    ...fours.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, true) })),
+    ...sixes.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, false) })),
+  ]);
+
 function covers(cidr: string, address: string): boolean {
   const [one, other] = [ipaddr.parse(address), ipaddr.parseCIDR(cidr)];
   return one.kind() === other[0].kind() && one.match(other as never);
@@ -40,11 +48,7 @@ describe('lines of a zone', () => {
     'the longest prefix says of every address what the list says, and of which entry: %s',
     (which) => {
       fc.assert(
-        fc.property(fc.array(four, { maxLength: 12 }), fc.array(six, { maxLength: 6 }), (a, b) => {
-          const entries: Given[] = [
-            ...a.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, true) })),
-            ...b.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, false) })),
-          ];
+        fc.property(lists, (entries) => {
           const view = new View(
             snapshotOf(entries),
             { ...wanted, action: which },
@@ -114,11 +118,7 @@ describe('lines of a document', () => {
     'every address once and as the list says, whatever is nested: %s',
     (which) => {
       fc.assert(
-        fc.property(fc.array(four, { maxLength: 12 }), fc.array(six, { maxLength: 6 }), (a, b) => {
-          const entries: Given[] = [
-            ...a.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, true) })),
-            ...b.map((one) => ({ ...one, cidr: cidrOf(one.start, one.bits, false) })),
-          ];
+        fc.property(lists, (entries) => {
           const view = new View(snapshotOf(entries), { ...wanted, action: which }, {});
           const lines: Given[] = [];
           while (view.next()) {

@@ -12,6 +12,26 @@ import { feedFrames, smallConfig } from './run.js';
 
 export const factsKey = Buffer.from('0123456789abcdef');
 
+/** The dialogue of one mail that is accepted. */
+export const acceptedMail = `
+  S: 220 mx.example.net ESMTP
+  C: EHLO home
+  S: 250 mx.example.net
+  C: MAIL FROM:<a@example.org>
+  S: 250 ok
+  C: RCPT TO:<b@example.net>
+  S: 250 ok
+  C: DATA
+  S: 354 go
+  C: Subject: x
+  C:
+  C: x
+  C: .
+  S: 250 ok
+  C: QUIT
+  S: 221 bye
+`;
+
 /** The four words of a text's hash under `factsKey`; mailboxes are folded. */
 export function hashOf(text: string, fold: boolean): number[] {
   const hash = new SipHash(factsKey);

@@ -4,37 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { dialogue } from '../../bench/generate/conversation.js';
 import { Prefix, readPrefix } from '../../src/lib/prefix.js';
 import { Activity } from '../../src/metrics/activity.js';
-import { areasOf } from '../helper/facts.js';
+import { acceptedMail, areasOf } from '../helper/facts.js';
 
 /** On the edge of a step of five minutes. */
 const start = 1_700_000_100;
 const step = 300;
 
-const accepted = `
-  S: 220 mx.example.net ESMTP
-  C: EHLO home
-  S: 250 mx.example.net
-  C: MAIL FROM:<a@example.org>
-  S: 250 ok
-  C: RCPT TO:<b@example.net>
-  S: 250 ok
-  C: DATA
-  S: 354 go
-  C: Subject: x
-  C:
-  C: x
-  C: .
-  S: 250 ok
-  C: QUIT
-  S: 221 bye
-`;
-const refused = accepted
+const refused = acceptedMail
   .replace('RCPT TO:<b@example.net>\n  S: 250 ok', 'RCPT TO:<b@example.net>\n  S: 550 no')
   .replace(/ {2}C: DATA[\s\S]*?250 ok\n/, '');
 
 let port = 30_000;
 /** A conversation of a client that begins so many seconds after the start. */
-function talk(activity: Activity, client: string, at: number, text = accepted): void {
+function talk(activity: Activity, client: string, at: number, text = acceptedMail): void {
   port += 1;
   const options = { client, clientPort: port, start: (start + at) * 1e6 };
   const { frames } = dialogue(text, options);
